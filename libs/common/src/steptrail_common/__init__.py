@@ -1,0 +1,1 @@
+"""What every Steptrail service shares: contracts, bus, outbox and inbox, service runner."""

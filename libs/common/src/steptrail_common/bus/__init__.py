@@ -1,0 +1,1 @@
+"""Messages between services: one port, an in-process and a RabbitMQ adapter."""

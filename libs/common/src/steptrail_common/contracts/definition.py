@@ -1,0 +1,279 @@
+"""The process format: one shape in YAML, JSON, API and editor. See `docs/process-format.md`.
+
+Text that may hold `${{ … }}` is kept as written; the orchestrator evaluates it when a step starts.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from steptrail_common.contracts.model import Contract, Duration, FailureClass, Json, Name, Slug
+
+MAX_STEPS = 200
+MAX_URL = 8192
+ID = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""An id used in expressions (step, input, variable, capture): lower-case letters, digits, underscores."""
+ValueType = Literal["string", "integer", "number", "boolean", "datetime", "json"]
+Text = Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class Input(Contract):
+    """A value asked for when a run starts."""
+
+    type: Literal["string", "integer", "number", "boolean", "date", "datetime"] = "string"
+    label: str | None = Field(default=None, max_length=200)
+    description: str | None = Field(default=None, max_length=2000)
+    required: bool = True
+    default: Json = None
+    example: Json = None
+    matches: str | None = Field(
+        default=None, max_length=500, description="A regular expression the whole text must match"
+    )
+    options: list[Json] | None = Field(default=None, max_length=200, description="The only values allowed")
+
+
+class Retry(Contract):
+    """Repeats for trouble in checking. `count` is repeats after the first attempt (2 → at most 3 attempts)."""
+
+    count: int = Field(default=2, ge=0, le=10)
+    interval: Duration = 2.0
+    backoff: Literal["fixed", "exponential"] = "exponential"
+    max_interval: Duration = 30.0
+    on: list[FailureClass] = Field(
+        default=[FailureClass.DNS, FailureClass.CONNECT, FailureClass.TIMEOUT, FailureClass.RATE_LIMITED],
+        description="Failure classes to repeat; `network` stands for dns, connect and tls",
+    )
+
+    @field_validator("on", mode="before")
+    @classmethod
+    def _network_is_three_classes(cls, value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        spread = [["dns", "connect", "tls"] if item == "network" else [item] for item in value]
+        return list(dict.fromkeys(item for group in spread for item in group))
+
+
+class WaitUntil(Contract):
+    """Polling for a state that is not there yet: look every `interval` for at most `timeout`."""
+
+    interval: Duration
+    timeout: Duration
+
+
+class Assertion(Contract):
+    """What must hold. In YAML `{status: {eq: 200}}` or `{jsonpath: $.state, in: [PAID]}`; here in normal form.
+
+    `subject` is what is looked at, `argument` its selector, path, header or column, `part` which property
+    of it (`text`, `count`, `attribute:href`), `row` which row of a table (`first`, `last`, `any`, `all`).
+    """
+
+    subject: Literal[
+        "status",
+        "url",
+        "title",
+        "selector",
+        "xpath",
+        "regex",
+        "text",
+        "body",
+        "header",
+        "jsonpath",
+        "elapsed",
+        "column",
+        "rows",
+        "count",
+        "size",
+        "age",
+        "content",
+    ]
+    argument: str | None = None
+    part: str | None = None
+    row: Literal["first", "last", "any", "all"] | None = None
+    operators: dict[str, Json] = Field(min_length=1, max_length=6)
+
+
+class Capture(Contract):
+    """A value taken from the answer for later steps, of a declared type (text stays text)."""
+
+    jsonpath: str | None = Field(default=None, max_length=1000)
+    selector: str | None = Field(default=None, max_length=1000)
+    xpath: str | None = Field(default=None, max_length=1000)
+    regex: str | None = Field(
+        default=None, max_length=1000, description="The first group, or the whole match"
+    )
+    header: str | None = Field(default=None, max_length=200)
+    column: str | None = Field(default=None, max_length=200)
+    file: Literal["name", "path", "size", "modified"] | None = None
+    attribute: str | None = Field(
+        default=None, max_length=100, description="With selector: the attribute instead of the text"
+    )
+    row: Literal["first", "last"] = "first"
+    type: ValueType | None = Field(
+        default=None, description="Without it JSON and SQL values keep their own type"
+    )
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Capture":
+        sources = ("jsonpath", "selector", "xpath", "regex", "header", "column", "file")
+        if sum(getattr(self, name) is not None for name in sources) != 1:
+            raise ValueError(f"name exactly one source of the value: {', '.join(sources)}")
+        return self
+
+
+class WebCrawl(Contract):
+    """Fetch one page and look into it."""
+
+    type: Literal["web_crawl"]
+    url: Text | None = None
+    connection: Slug | None = None
+    path: Text | None = None
+    headers: dict[str, str] = Field(default={}, max_length=50)
+    verify_tls: bool = True
+
+
+class GraphQL(Contract):
+    query: Annotated[str, Field(min_length=1, max_length=65536)]
+    variables: dict[str, Json] = {}
+    operation_name: str | None = None
+
+
+class ApiCall(Contract):
+    """One REST or GraphQL request. A GraphQL answer with `errors` fails the step."""
+
+    type: Literal["api_call"]
+    url: Text | None = None
+    connection: Slug | None = None
+    path: Text | None = None
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    query: dict[str, str | int | float | bool] = Field(default={}, max_length=200)
+    headers: dict[str, str] = Field(default={}, max_length=50)
+    body: Json = Field(default=None, alias="json", description="Sent as JSON")
+    form: dict[str, str] | None = None
+    graphql: GraphQL | None = None
+    verify_tls: bool = True
+    mask: list[str] = Field(default=[], max_length=50, description="Keys whose values are hidden in evidence")
+
+
+class DbQuery(Contract):
+    """One read-only statement. Values go in as binds (`:name`) only; the text is never templated."""
+
+    type: Literal["db_query"]
+    connection: Slug
+    query: Annotated[str, Field(min_length=1, max_length=65536)]
+    params: dict[str, Json] = Field(default={}, max_length=200)
+    mask: list[str] = Field(
+        default=[], max_length=100, description="Columns whose values are hidden in evidence"
+    )
+
+    @field_validator("query")
+    @classmethod
+    def _never_templated(cls, value: str) -> str:
+        if "${{" in value:
+            raise ValueError(
+                "SQL text is never templated: write a bind such as :order and put the value into params"
+            )
+        return value
+
+
+class FileCheck(Contract):
+    """Look for files below a folder or at an HTTP address: `path` may hold `*` and `?`."""
+
+    type: Literal["file_check"]
+    connection: Slug | None = None
+    url: Text | None = None
+    path: Text | None = None
+
+
+Check = Annotated[WebCrawl | ApiCall | DbQuery | FileCheck, Field(discriminator="type")]
+
+
+class Step(Contract):
+    """One link of the chain: what to check, what must hold, and what to do when it does not."""
+
+    id: ID
+    name: Name
+    description: str | None = Field(default=None, max_length=4000)
+    owner: str | None = Field(default=None, max_length=200)
+    runbook: str | None = Field(default=None, max_length=2000, pattern=r"^https?://")
+    enabled: bool = True
+    check: Check
+    assertions: list[Assertion] = Field(default=[], alias="assert", max_length=100)
+    capture: dict[ID, Capture] = Field(default={}, max_length=50)
+    timeout: Duration | None = Field(
+        default=None, description="Of one attempt; else defaults, else 30s, 5s for db_query"
+    )
+    retry: Retry | None = None
+    wait_until: WaitUntil | None = None
+    expect_within: Duration | None = Field(
+        default=None, description="Business allowance: not yet before, overdue after"
+    )
+    since: str | None = Field(
+        default=None, description="When the allowance starts: one `${{ … }}`; else the run's start"
+    )
+    on_failure: Literal["stop", "continue", "warn"] = "stop"
+    always_run: bool = False
+    condition: str | None = Field(default=None, alias="if", max_length=4000)
+
+
+class Defaults(Contract):
+    timeout: Duration | None = None
+    retry: Retry | None = None
+
+
+class Schedule(Contract):
+    """When to run by itself: `every` or `cron` (five fields) with a time zone."""
+
+    every: Duration | None = None
+    cron: str | None = Field(default=None, max_length=200)
+    timezone: str = "UTC"
+    inputs: dict[str, Json] = {}
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "Schedule":
+        if (self.every is None) == (self.cron is None):
+            raise ValueError("write either every or cron")
+        return self
+
+
+class NotifyRule(Contract):
+    """Whom to tell, and when. `channel` names a channel of the notifier."""
+
+    channel: Slug
+    on: list[
+        Literal[
+            "failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"
+        ]
+    ] = Field(min_length=1)
+    after_failures: int = Field(default=1, ge=1, le=100)
+    remind_every: Duration | None = None
+
+
+class Definition(Contract):
+    """A whole process: `version: 1`."""
+
+    version: Literal[1]
+    process: Slug
+    name: Name
+    description: str | None = Field(default=None, max_length=4000)
+    category: str | None = Field(default=None, max_length=100)
+    tags: list[Annotated[str, Field(min_length=1, max_length=50)]] = Field(default=[], max_length=50)
+    owner: str | None = Field(default=None, max_length=200)
+    active: bool = True
+    key: ID | None = Field(default=None, description="The input that names a run; else the first input")
+    inputs: dict[ID, Input] = Field(default={}, max_length=50)
+    vars: dict[ID, Json] = Field(default={}, max_length=100)
+    timeout: Duration = 300.0
+    schedule: list[Schedule] = Field(default=[], max_length=50)
+    defaults: Defaults = Defaults()
+    steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
+    notify: list[NotifyRule] = Field(default=[], max_length=50)
+
+    @property
+    def key_input(self) -> str | None:
+        """The input whose value names a run of this process."""
+        return self.key or next(iter(self.inputs), None)
+
+
+Document = dict[str, Any]
+"""A definition as written: plain JSON, keys in the author's order."""

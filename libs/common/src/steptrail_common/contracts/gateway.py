@@ -1,0 +1,94 @@
+"""What the gateway says of its own: people, tokens, roles, and a process with what its runs say."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from steptrail_common.contracts.catalog import ProcessSummary
+from steptrail_common.contracts.model import Contract, Name, Timestamp
+from steptrail_common.contracts.reporting import ProcessState
+
+Role = Literal["viewer", "operator", "editor", "admin"]
+ROLES: tuple[Role, ...] = ("viewer", "operator", "editor", "admin")
+"""Each role may do what the ones before it may: look, run checks, change definitions, administer."""
+
+
+class SignIn(Contract):
+    username: str = Field(min_length=1, max_length=200)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class SignInByLink(Contract):
+    """The one-time code of a sign-in link."""
+
+    code: str = Field(min_length=1, max_length=200)
+
+
+class Me(Contract):
+    user_id: str
+    username: str
+    role: Role
+    permissions: list[str]
+    via: Literal["session", "token"]
+
+
+class UserWrite(Contract):
+    username: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,200}$")
+    password: str | None = Field(default=None, min_length=12, max_length=1024)
+    role: Role = "viewer"
+    active: bool = True
+
+
+class UserView(Contract):
+    user_id: str
+    username: str
+    role: Role
+    active: bool
+    created_at: Timestamp
+    last_sign_in_at: Timestamp | None
+
+
+class TokenWrite(Contract):
+    name: Name
+    role: Role = Field(default="operator", description="At most the caller's own role")
+    expires_in_days: int | None = Field(default=90, ge=1, le=3650)
+
+
+class TokenView(Contract):
+    token_id: str
+    name: str
+    role: Role
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+
+
+class TokenCreated(TokenView):
+    token: str = Field(description="Only in the answer that made it; store it now")
+
+
+class AuditEntry(Contract):
+    """One line of the audit log; `hash` chains it to the line before."""
+
+    number: int
+    at: Timestamp
+    actor: str
+    action: str
+    object: str | None
+    detail: dict[str, object] = {}
+    address: str | None
+    hash: str
+
+
+class ProcessRow(ProcessSummary):
+    """A process with the state of its runs: one row of overview and list."""
+
+    state: ProcessState
+    next_run_at: Timestamp | None = None
+
+
+class About(Contract):
+    name: Literal["Steptrail"] = "Steptrail"
+    version: str
+    topology: Literal["embedded", "distributed"]
+    demo: bool

@@ -1,0 +1,162 @@
+"""What orchestrator and workers say to each other: step requests, results, heartbeats.
+
+Queues: requests of a check type go to `steptrail.step.<check_type>.v1`, results to `steptrail.results.v1`,
+heartbeats to `steptrail.heartbeats.v1`. Every message is a bundle of 1 to n items, each with its own token.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
+from steptrail_common.contracts.definition import Assertion, Capture, Check
+from steptrail_common.contracts.model import Contract, Event, FailureClass, Json, Timestamp
+
+RESULTS_QUEUE = "steptrail.results.v1"
+HEARTBEATS_QUEUE = "steptrail.heartbeats.v1"
+EVENTS_EXCHANGE = "steptrail.events"
+
+
+def request_queue(check_type: str) -> str:
+    """The queue that workers of a check type share."""
+    return f"steptrail.step.{check_type}.v1"
+
+
+class StepRequest(Event):
+    """One attempt at one step: everything a worker needs, expressions already evaluated.
+
+    `token` fences the attempt: a result without it is refused. `issued_at` is the database's clock, the only
+    clock a worker may use for ages (now = issued_at plus its own monotonic time since receipt).
+    """
+
+    run_id: str
+    process_id: str
+    step_id: str
+    step_number: int
+    step_name: str
+    attempt: int = Field(ge=1, description="Counts every dispatch of this step, polls of wait_until included")
+    of_attempts: int
+    token: str
+    check: Check
+    connection: SealedConnection | None = None
+    assertions: list[Assertion] = []
+    captures: dict[str, Capture] = {}
+    timeout_seconds: float
+    lease_seconds: float
+    heartbeat_seconds: float
+    issued_at: Timestamp
+    idempotency_key: str = Field(description="Stable per run and step: sent to targets as Idempotency-Key")
+
+
+class StepRequestBundle(Event):
+    """What travels to a worker's queue."""
+
+    version: Literal[1] = 1
+    items: list[StepRequest]
+
+
+class AssertionOutcome(Contract):
+    """One assertion, what was expected and what was found, both as short readable JSON values."""
+
+    label: str = Field(description="What was looked at, e.g. `$.state`, `column status`, `status`")
+    operator: str
+    expected: Json = None
+    actual: Json = None
+    met: bool
+    message: str | None = Field(
+        default=None, description="Why it could not be evaluated, or a short difference"
+    )
+
+
+class Evidence(Contract):
+    """One stored piece of evidence. `address` is relative to the evidence store; `sha256` is checked on every read."""
+
+    evidence_id: str
+    kind: Literal["page", "request", "response", "rows", "listing", "screenshot", "content"]
+    title: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    address: str
+    truncated: bool = False
+
+
+class Finding(Contract):
+    """One named fact of a check for display, e.g. `HTTP status: 200`, `Rows: 1`."""
+
+    label: str
+    value: Json
+
+
+class StepResult(Event):
+    """How one attempt ended. `ok` false carries `failure_class`; `ours` says that we could not check (error, not failed)."""
+
+    run_id: str
+    step_id: str
+    attempt: int
+    token: str
+    worker_id: str
+    ok: bool
+    ours: bool = False
+    failure_class: FailureClass | None = None
+    reason: str | None = None
+    message: str | None = None
+    target: str | None = Field(
+        default=None, description="What was touched, without secrets: a URL, `erp · select …`"
+    )
+    assertions: list[AssertionOutcome] = []
+    captures: dict[str, Json] = {}
+    capture_types: dict[str, str] = Field(
+        default={}, description="Of captures that JSON cannot tell: `datetime`"
+    )
+    findings: list[Finding] = []
+    timings: dict[str, float] = Field(
+        default={}, description="Seconds per phase: dns, connect, tls, first_byte, body, total"
+    )
+    evidence: list[Evidence] = []
+    duration_seconds: float
+
+
+class StepResultBundle(Event):
+    version: Literal[1] = 1
+    items: list[StepResult]
+
+
+class Lease(Contract):
+    run_id: str
+    step_id: str
+    attempt: int
+    token: str
+
+
+class Heartbeat(Event):
+    """Sent at the start of an attempt and every `heartbeat_seconds`: renews the leases and tells that the worker lives."""
+
+    worker_id: str
+    version: str
+    check_types: list[str]
+    load: int = Field(description="Attempts under way")
+    capacity: int
+    leases: list[Lease] = []
+
+
+class ProbeRequest(Event):
+    """Ask a worker for something that is not recorded as a run: try a step, or test a connection.
+
+    Sent to the request queue of the check type in a message with header `kind: probe`; the answer goes as `ProbeAnswer`
+    to `reply_to` (the asker's own exclusive queue).
+    """
+
+    probe_id: str
+    reply_to: str
+    request: StepRequest | None = None
+    test_connection: SealedConnection | None = None
+
+
+class ProbeAnswer(Event):
+    probe_id: str
+    result: StepResult | None = None
+    connection_test: ConnectionTest | None = None
+
+
+StepNumber = Annotated[int, Field(ge=1)]

@@ -1,0 +1,1 @@
+"""The catalog: process definitions, their revisions, and connections with sealed secrets."""

@@ -1,0 +1,1 @@
+"""The crawler: checks web pages, APIs and files."""

@@ -1,0 +1,1 @@
+"""The database probe: checks what a read-only query returns."""

@@ -1,0 +1,1 @@
+"""The notifier: rules and signed webhooks, retried until they are delivered."""

@@ -1,0 +1,1 @@
+"""Reporting: its own facts from events; run history, figures and exports."""
