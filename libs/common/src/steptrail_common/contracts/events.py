@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 around every fact: structured JSON, type `io.steptrail.<name>.v1`, routing key `<name>.<process_id>`."""
+"""CloudEvents 1.0 around every fact: structured JSON, `io.steptrail.<name>.v1`, routed by `<name>.<process_id>`."""
 
 from datetime import datetime
 from typing import Any

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from steptrail_common.contracts.catalog import ProcessSummary
-from steptrail_common.contracts.model import Contract, Name, Timestamp
+from steptrail_common.contracts.model import Contract, Json, Name, Timestamp
 from steptrail_common.contracts.reporting import ProcessState
 
 Role = Literal["viewer", "operator", "editor", "admin"]
@@ -75,7 +75,7 @@ class AuditEntry(Contract):
     actor: str
     action: str
     object: str | None
-    detail: dict[str, object] = {}
+    detail: dict[str, Json] = {}
     address: str | None
     hash: str
 

@@ -26,7 +26,7 @@ class Event(BaseModel):
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of `500ms`, `30s`, `15m`, `2h`, `1d`. Raises ValueError for anything else, zero and more than 366 days."""
+    """Seconds of `500ms`, `30s`, `15m`, `2h`, `1d`. Raises ValueError for anything else, for 0 and above 366 days."""
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("write a duration with its unit, such as 500ms, 30s, 15m, 2h or 1d")

@@ -89,7 +89,7 @@ class Finding(Contract):
 
 
 class StepResult(Event):
-    """How one attempt ended. `ok` false carries `failure_class`; `ours` says that we could not check (error, not failed)."""
+    """How one attempt ended. `ok` false carries `failure_class`; `ours`: we could not check (error, not failed)."""
 
     run_id: str
     step_id: str
