@@ -76,6 +76,21 @@ class Plan(Contract):
     warnings: list[str] = []
 
 
+class Facet(Contract):
+    """One value that processes can be filtered by, and how many have it."""
+
+    value: str
+    count: int
+
+
+class Facets(Contract):
+    """What the filters of the list of processes offer, most used first."""
+
+    categories: list[Facet]
+    tags: list[Facet]
+    owners: list[Facet]
+
+
 # --- connections -----------------------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,20 @@ class UserView(Contract):
     last_sign_in_at: Timestamp | None
 
 
+class PasswordChange(Contract):
+    """Of one's own password. Every other session of the account ends."""
+
+    current_password: str = Field(min_length=1, max_length=1024)
+    new_password: str = Field(min_length=12, max_length=1024)
+
+
+class SignInLink(Contract):
+    """A link that signs in once. The code stands behind `#`, which browsers never send and servers never log."""
+
+    path: str = Field(description="Append it to the address of the installation")
+    expires_at: Timestamp
+
+
 class TokenWrite(Contract):
     name: Name
     role: Role = Field(default="operator", description="At most the caller's own role")

@@ -216,3 +216,63 @@ class RunEvent(Event):
     queue_wait_seconds: float | None = Field(
         default=None, description="step.finished: dispatch to start of the last attempt"
     )
+
+
+class LoggedEvent(Contract):
+    """One entry of the log of all runs. `cursor` is its global position, the `id:` of the live stream."""
+
+    cursor: str
+    event: RunEvent
+
+
+# --- what is compared and who works ----------------------------------------------------------------------------------
+
+
+class Change(Contract):
+    """One value that is not what it was: `captures.invoice`, `assertions[2].actual`, `findings.HTTP status`."""
+
+    path: str
+    before: Json = None
+    after: Json = None
+
+
+class StepDiff(Contract):
+    """A step of this run against the same step of the other; `before_status` is null for a step the other lacks."""
+
+    step_id: str
+    number: int
+    name: str
+    status: str
+    before_status: str | None
+    duration_seconds: float | None = None
+    before_duration_seconds: float | None = None
+    changes: list[Change] = []
+
+
+class RunDiff(Contract):
+    """A run against another, by default the last good one; `against_run_id` is null when there is none."""
+
+    run_id: str
+    against_run_id: str | None
+    steps: list[StepDiff] = []
+
+
+class WorkerState(Contract):
+    """A worker as its heartbeats tell. `alive`: heard of lately."""
+
+    worker_id: str
+    version: str
+    check_types: list[str]
+    load: int
+    capacity: int
+    last_seen_at: Timestamp
+    alive: bool
+
+
+class QueueState(Contract):
+    """The requests of one check type. `depth` is null where the broker cannot tell; 0 workers means nobody listens."""
+
+    check_type: str
+    depth: int | None
+    workers: int
+    last_result_at: Timestamp | None
