@@ -1,0 +1,1 @@
+"""The command line: the same API the page uses, from a terminal."""
