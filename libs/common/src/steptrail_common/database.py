@@ -1,0 +1,124 @@
+"""SQL stores of the services: one way to open PostgreSQL or SQLite, to keep moments, and to migrate.
+
+PostgreSQL is `postgresql+asyncpg://…`, SQLite is `sqlite+aiosqlite:///path` (one file per service, WAL).
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.engine.url import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from steptrail_common.errors import ConfigurationError
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a SQLite writer waits for another one."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC: `timestamptz` in PostgreSQL, microseconds since 1970 in SQLite (which orders and compares)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.BigInteger() if dialect.name == "sqlite" else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return _EPOCH + timedelta(microseconds=value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def open_engine(address: str, *, pool_size: int = 10) -> AsyncEngine:
+    """An engine for the address; nothing is connected yet. Raises `ConfigurationError` for other schemes.
+
+    SQLite transactions begin as `BEGIN`; those of `writing()` as `BEGIN IMMEDIATE`, so that a writer waits for its
+    turn at the start instead of failing in the middle.
+    """
+    try:
+        url = make_url(address)
+    except ArgumentError as error:
+        raise ConfigurationError("store: write postgresql+asyncpg://… or sqlite+aiosqlite:///path") from error
+    if url.drivername == "postgresql+asyncpg":
+        return create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=10)
+    if url.drivername != "sqlite+aiosqlite" or not url.database or url.database == ":memory:":
+        raise ConfigurationError("store: write postgresql+asyncpg://… or sqlite+aiosqlite:///path")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+    sa.event.listen(engine.sync_engine, "connect", _sqlite_connected)
+    sa.event.listen(engine.sync_engine, "begin", _sqlite_begins)
+    return engine
+
+
+def _sqlite_connected(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begins(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("steptrail_immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction that means to write; committed at the end, rolled back by an exception."""
+    async with engine.connect() as connection:
+        await connection.execution_options(steptrail_immediate=True)
+        async with connection.begin():
+            yield connection
+
+
+async def migrate(engine: AsyncEngine, *, service: str, migrations: Path, target: str = "head") -> None:
+    """Bring the schema to `target`. Replicas that start together wait for each other.
+
+    `migrations` is an Alembic script folder with `versions/`; its `env.py` calls `run_migrations`.
+    """
+    async with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(crc32(f"migrate {service}".encode()))))
+        await connection.run_sync(_upgrade(service, migrations, target))
+
+
+def _upgrade(service: str, migrations: Path, target: str) -> Callable[[sa.Connection], None]:
+    def run(connection: sa.Connection) -> None:
+        config = Config(attributes={"connection": connection, "version_table": f"alembic_{service}"})
+        config.set_main_option("script_location", str(migrations))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, target)
+
+    return run
+
+
+def run_migrations(metadata: sa.MetaData) -> None:
+    """The body of every `env.py`: run the scripts on the connection that `migrate` handed over."""
+    from alembic import context
+
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        version_table=context.config.attributes["version_table"],
+        render_as_batch=True,
+        transactional_ddl=True,
+    )
+    context.run_migrations()
