@@ -1,0 +1,137 @@
+/** Reads: one entry per resource, with its key. Keys begin with the resource, so that events can find them. */
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { urls } from "@/lib/urls";
+import { ApiProblem, answer, client, problemOf } from "./client";
+import type { paths } from "./schema";
+import type { Evidence } from "./types";
+
+export type ProcessFilters = Omit<NonNullable<paths["/api/v1/processes"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
+export type RunFilters = Omit<NonNullable<paths["/api/v1/runs"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
+
+export const PROCESS_PAGE = 50;
+export const OVERVIEW_PAGE = 200;
+export const RUN_PAGE = 50;
+export const GRID_COLUMNS = 50;
+const EVENT_PAGE = 200;
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: () => answer(client.GET("/api/v1/me")),
+  staleTime: Infinity,
+  retry: (count, error) => !(error instanceof ApiProblem && error.status === 401) && count < 3,
+});
+
+export const aboutQuery = queryOptions({
+  queryKey: ["about"],
+  queryFn: () => answer(client.GET("/api/v1/about")),
+  staleTime: Infinity,
+});
+
+export const processesQuery = (filters: ProcessFilters, limit = PROCESS_PAGE) =>
+  infiniteQueryOptions({
+    queryKey: ["processes", filters, limit],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => answer(client.GET("/api/v1/processes", { params: { query: { ...filters, limit, cursor: pageParam } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+
+export const facetsQuery = queryOptions({
+  queryKey: ["facets"],
+  queryFn: () => answer(client.GET("/api/v1/facets")),
+  staleTime: 60_000,
+});
+
+export const processQuery = (processId: string) =>
+  queryOptions({
+    queryKey: ["process", processId],
+    queryFn: () => answer(client.GET("/api/v1/processes/{process_id}", { params: { path: { process_id: processId } } })),
+    staleTime: 60_000,
+  });
+
+export const revisionsQuery = (processId: string) =>
+  infiniteQueryOptions({
+    queryKey: ["process", processId, "revisions"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) =>
+      answer(client.GET("/api/v1/processes/{process_id}/revisions", { params: { path: { process_id: processId }, query: { cursor: pageParam } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+
+export const revisionQuery = (processId: string, revision: number) =>
+  queryOptions({
+    queryKey: ["process", processId, "revisions", revision],
+    queryFn: () => answer(client.GET("/api/v1/processes/{process_id}/revisions/{n}", { params: { path: { process_id: processId, n: revision } } })),
+    staleTime: Infinity,
+  });
+
+export const runsQuery = (filters: RunFilters, limit = RUN_PAGE) =>
+  infiniteQueryOptions({
+    queryKey: ["runs", filters, limit],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => answer(client.GET("/api/v1/runs", { params: { query: { ...filters, limit, cursor: pageParam } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+
+export const latestRunQuery = (processId: string) =>
+  queryOptions({
+    queryKey: ["latest-run", processId],
+    queryFn: async () => {
+      const page = await answer(client.GET("/api/v1/runs", { params: { query: { process_id: processId, limit: 1 } } }));
+      return page.items[0] ?? null;
+    },
+  });
+
+export const runQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ["run", runId],
+    queryFn: () => answer(client.GET("/api/v1/runs/{run_id}", { params: { path: { run_id: runId } } })),
+  });
+
+/** The whole event log of a run, page by page: it is bounded by steps and attempts. */
+export const runEventsQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ["run", runId, "events"],
+    queryFn: async () => {
+      const events = [];
+      for (;;) {
+        const after = events.at(-1)?.seq ?? 0;
+        const page = await answer(
+          client.GET("/api/v1/runs/{run_id}/events", { params: { path: { run_id: runId }, query: { after, limit: EVENT_PAGE } } }),
+        );
+        events.push(...page.items);
+        if (page.items.length === 0 || !page.next_cursor) return events;
+      }
+    },
+  });
+
+export const diffQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ["run", runId, "diff"],
+    queryFn: () => answer(client.GET("/api/v1/runs/{run_id}/diff", { params: { path: { run_id: runId }, query: { against: "last_success" } } })),
+  });
+
+export const gridQuery = (processId: string) =>
+  queryOptions({
+    queryKey: ["grid", processId],
+    queryFn: () =>
+      answer(
+        client.GET("/api/v1/metrics/processes/{process_id}/grid", { params: { path: { process_id: processId }, query: { limit: GRID_COLUMNS } } }),
+      ),
+  });
+
+/** More text than this is not put on the page at once; the file itself can be opened. */
+const SHOWN_TEXT_BYTES = 300_000;
+
+/** One piece of evidence as text. Bytes that are no text are not decoded: null. */
+export const evidenceQuery = (runId: string, evidence: Evidence) =>
+  queryOptions({
+    queryKey: ["evidence", runId, evidence.evidence_id],
+    staleTime: Infinity,
+    queryFn: async () => {
+      const response = await fetch(urls.evidence(runId, evidence.evidence_id), { credentials: "same-origin" });
+      if (!response.ok) throw problemOf(response, await response.json().catch(() => null));
+      if (/^(image|audio|video|font)\//.test(evidence.media_type)) return null;
+      const text = await response.text();
+      return text.length > SHOWN_TEXT_BYTES ? `${text.slice(0, SHOWN_TEXT_BYTES)}\n…` : text;
+    },
+  });

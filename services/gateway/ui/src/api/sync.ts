@@ -1,0 +1,82 @@
+/** Puts live events into what the pages hold: at once what an event tells, a read soon after for the rest. */
+import type { InfiniteData, QueryClient } from "@tanstack/react-query";
+import { isOpenRun } from "@/lib/status";
+import { applyToGrid, applyToRow, applyToRun, applyToSummary } from "@/lib/events";
+import type { LiveMessage } from "./live";
+import { GRID_COLUMNS } from "./queries";
+import type { GridColumn, ProcessRow, RunEvent, RunSummary, RunView } from "./types";
+
+type Pages<T> = InfiniteData<{ items: T[]; next_cursor?: string | null }>;
+
+/** A read after this much quiet; a busy run is read at least every LONGEST_MS. */
+const RUN_QUIET_MS = 250;
+const LIST_QUIET_MS = 2000;
+const LONGEST_FACTOR = 4;
+
+/** Runs a refresh after a quiet time, but not later than a few of them after the first call. */
+export class Settler {
+  readonly #waiting = new Map<string, { timer: ReturnType<typeof setTimeout>; since: number }>();
+
+  later(name: string, quietMs: number, action: () => void): void {
+    const known = this.#waiting.get(name);
+    if (known) clearTimeout(known.timer);
+    const since = known?.since ?? Date.now();
+    const left = Math.max(0, since + quietMs * LONGEST_FACTOR - Date.now());
+    const timer = setTimeout(
+      () => {
+        this.#waiting.delete(name);
+        action();
+      },
+      Math.min(quietMs, left),
+    );
+    this.#waiting.set(name, { timer, since });
+  }
+}
+
+export function syncWith(queries: QueryClient): (message: LiveMessage) => void {
+  const settler = new Settler();
+  const refresh = (key: readonly unknown[], quietMs: number) =>
+    settler.later(JSON.stringify(key), quietMs, () => void queries.invalidateQueries({ queryKey: key }));
+  return (message) => {
+    if (message.kind === "reset") return void queries.invalidateQueries();
+    if (message.kind === "opened") {
+      void queries.invalidateQueries({ queryKey: ["latest-run"] });
+      void queries.invalidateQueries({ predicate: ({ state }) => isOpenRun((state.data as RunView | undefined)?.status) });
+      return;
+    }
+    if (message.kind === "process") {
+      refresh(["process", message.event.process_id], RUN_QUIET_MS);
+      refresh(["processes"], LIST_QUIET_MS);
+      refresh(["facets"], LIST_QUIET_MS);
+      return;
+    }
+    patch(queries, message.event);
+    refresh(["run", message.event.run_id], RUN_QUIET_MS);
+    if (!message.event.type.startsWith("run.")) return;
+    refresh(["latest-run", message.event.process_id], RUN_QUIET_MS);
+    refresh(["grid", message.event.process_id], LIST_QUIET_MS);
+    refresh(["processes"], LIST_QUIET_MS);
+    refresh(["runs"], LIST_QUIET_MS);
+  };
+}
+
+function patch(queries: QueryClient, event: RunEvent): void {
+  queries.setQueryData<RunView>(["run", event.run_id], (run) => run && applyToRun(run, event));
+  queries.setQueryData<GridColumn[]>(["grid", event.process_id], (columns) => columns && applyToGrid(columns, event, GRID_COLUMNS));
+  if (!event.type.startsWith("run.")) return;
+  queries.setQueriesData<Pages<ProcessRow>>({ queryKey: ["processes"] }, (data) => data && mapItems(data, (row) => applyToRow(row, event)));
+  queries.setQueriesData<Pages<RunSummary>>({ queryKey: ["runs"] }, (data) => data && mapItems(data, (run) => applyToSummary(run, event)));
+}
+
+function mapItems<T>(data: Pages<T>, change: (item: T) => T): Pages<T> {
+  let changed = false;
+  const pages = data.pages.map((page) => {
+    const items = page.items.map((item) => {
+      const next = change(item);
+      changed ||= next !== item;
+      return next;
+    });
+    return { ...page, items };
+  });
+  return changed ? { ...data, pages } : data;
+}

@@ -1,0 +1,25 @@
+import { Tabs as Radix } from "radix-ui";
+import type { ReactNode } from "react";
+import styles from "./Tabs.module.css";
+
+export type Tab = { id: string; label: ReactNode; content: ReactNode };
+
+/** Tabs with arrow keys; only the chosen one is drawn. */
+export function Tabs({ label, tabs, value, onChange }: { label: string; tabs: readonly Tab[]; value: string; onChange: (id: string) => void }) {
+  return (
+    <Radix.Root value={value} onValueChange={onChange} className={styles.root}>
+      <Radix.List className={styles.list} aria-label={label}>
+        {tabs.map((tab) => (
+          <Radix.Trigger key={tab.id} value={tab.id} className={styles.tab}>
+            {tab.label}
+          </Radix.Trigger>
+        ))}
+      </Radix.List>
+      {tabs.map((tab) => (
+        <Radix.Content key={tab.id} value={tab.id} className={styles.content}>
+          {tab.content}
+        </Radix.Content>
+      ))}
+    </Radix.Root>
+  );
+}

@@ -1,0 +1,42 @@
+import { useNow } from "@/lib/clock";
+import { formatAgo, formatClock, formatExact, formatTicking } from "@/lib/format";
+import { usePreferences } from "@/lib/preferences";
+
+/** A moment as distance from now, exact on hover. */
+export function Ago({ at }: { at: string }) {
+  const now = useNow();
+  const { zone } = usePreferences();
+  return (
+    <time dateTime={at} title={formatExact(at, zone)}>
+      {formatAgo(at, now)}
+    </time>
+  );
+}
+
+/** A moment as time of day, exact on hover. */
+export function Clock({ at, millis = false }: { at: string; millis?: boolean }) {
+  const { zone } = usePreferences();
+  return (
+    <time dateTime={at} title={formatExact(at, zone)}>
+      {formatClock(at, zone, millis)}
+    </time>
+  );
+}
+
+/** The exact moment in words. */
+export function Exact({ at }: { at: string }) {
+  const { zone } = usePreferences();
+  return <time dateTime={at}>{formatExact(at, zone)}</time>;
+}
+
+/** Time that has passed since a moment, ticking. */
+export function Elapsed({ since }: { since: string }) {
+  const now = useNow();
+  return <span>{formatTicking((now - Date.parse(since)) / 1000)}</span>;
+}
+
+/** Time left until a moment, ticking down and staying at 0. */
+export function Countdown({ to }: { to: string }) {
+  const now = useNow();
+  return <span>{formatTicking(Math.max(0, (Date.parse(to) - now) / 1000))}</span>;
+}

@@ -1,0 +1,50 @@
+/** One clock for all pages: ticks every second, and follows the server's time when this computer's is off. */
+import { useSyncExternalStore } from "react";
+
+const TICK_MS = 1000;
+/** Below this the difference is rounding of the `Date` header and travel time, not a wrong clock. */
+const TOLERATED_SKEW_MS = 2500;
+
+let skewMs = 0;
+let current = Date.now();
+let timer: ReturnType<typeof setInterval> | undefined;
+const listeners = new Set<() => void>();
+
+/** Learns the server's time from the `Date` header of an answer. */
+export function learnServerTime(header: string | null): void {
+  const server = Date.parse(header ?? "");
+  if (Number.isNaN(server)) return;
+  const difference = server - Date.now();
+  skewMs = Math.abs(difference) > TOLERATED_SKEW_MS ? difference : 0;
+}
+
+/** Now by the server's clock, in milliseconds. */
+export function serverNow(): number {
+  return Date.now() + skewMs;
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  timer ??= setInterval(() => {
+    current = serverNow();
+    listeners.forEach((notify) => notify());
+  }, TICK_MS);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0) {
+      clearInterval(timer);
+      timer = undefined;
+    }
+  };
+}
+
+function snapshot(): number {
+  // Without a ticking timer the value would be stale on the first render of the first listener.
+  if (timer === undefined) current = serverNow();
+  return current;
+}
+
+/** Now, renewed every second while the component is shown. */
+export function useNow(): number {
+  return useSyncExternalStore(subscribe, snapshot);
+}

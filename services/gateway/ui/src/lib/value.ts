@@ -1,0 +1,75 @@
+/** JSON values as one line of text, exact enough to compare: text stays text, never HTML. */
+export function showValue(value: unknown): string {
+  if (value === undefined) return "";
+  if (value === null) return "null";
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return JSON.stringify(value);
+}
+
+const SYMBOL: Record<string, string> = {
+  eq: "=",
+  ne: "≠",
+  gt: ">",
+  gte: "≥",
+  lt: "<",
+  lte: "≤",
+  in: "one of",
+  not_in: "none of",
+  contains: "contains",
+  matches: "matches",
+  exists: "exists",
+  type: "is a",
+  count: "count",
+  between: "between",
+  newer_than: "newer than",
+  older_than: "older than",
+};
+
+/** `= 1`, `> 0`, `one of PAID, SHIPPED`, `exists`, `does not exist`. */
+export function showExpectation(operator: string, expected: unknown): string {
+  if (operator === "exists") return expected === false ? "does not exist" : "exists";
+  const symbol = SYMBOL[operator] ?? operator.replaceAll("_", " ");
+  if (operator === "between" && Array.isArray(expected)) return `between ${showValue(expected[0])} and ${showValue(expected[1])}`;
+  if (Array.isArray(expected) && expected.every((item) => typeof item !== "object")) {
+    return `${symbol} ${expected.map(showValue).join(", ")}`;
+  }
+  return `${symbol} ${showValue(expected)}`;
+}
+
+export type Table = { columns: string[]; rows: unknown[][]; note?: string };
+
+/** Rows of evidence, whichever of the usual shapes they come in; null if the value is no table. */
+export function asTable(value: unknown): Table | null {
+  if (Array.isArray(value)) return fromObjects(value);
+  if (typeof value !== "object" || value === null) return null;
+  const record = value as Record<string, unknown>;
+  if (Array.isArray(record.columns) && Array.isArray(record.rows)) {
+    const columns = record.columns.map((column) => columnName(column));
+    const rows = record.rows.map((row) => cellsOf(row, columns));
+    return { columns, rows };
+  }
+  for (const name of ["rows", "files", "entries", "items", "listing"]) {
+    const list = record[name];
+    if (Array.isArray(list)) return fromObjects(list);
+  }
+  return null;
+}
+
+function columnName(column: unknown): string {
+  if (typeof column === "object" && column !== null && "name" in column) return showValue(column.name);
+  return showValue(column);
+}
+
+function cellsOf(row: unknown, columns: string[]): unknown[] {
+  if (Array.isArray(row)) return row;
+  if (typeof row === "object" && row !== null) return columns.map((column) => (row as Record<string, unknown>)[column]);
+  return [row];
+}
+
+function fromObjects(list: unknown[]): Table | null {
+  if (list.length === 0) return { columns: [], rows: [] };
+  if (!list.every((item) => typeof item === "object" && item !== null && !Array.isArray(item))) return null;
+  const columns = [...new Set(list.flatMap((item) => Object.keys(item as object)))];
+  return { columns, rows: list.map((item) => cellsOf(item, columns)) };
+}
