@@ -76,6 +76,13 @@ class Plan(Contract):
     warnings: list[str] = []
 
 
+class PlanRequest(Contract):
+    """What to plan: a saved process with these inputs, or the draft in `document`."""
+
+    inputs: dict[str, Json] = Field(default={}, max_length=50)
+    document: Document | None = None
+
+
 class Facet(Contract):
     """One value that processes can be filtered by, and how many have it."""
 
