@@ -1,0 +1,300 @@
+"""The runner of every service: start in order, serve, drain on a signal, stop in reverse.
+
+A service is a plain value made by its composition root; `serve` runs one as a process, `running` runs one inside a
+process that already exists (embedded, tests).
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from prometheus_client import start_http_server
+
+from steptrail_common import telemetry
+from steptrail_common.bus.port import Bus
+from steptrail_common.errors import ConfigurationError, SteptrailError, Unavailable
+from steptrail_common.settings import WorkerSettings
+from steptrail_common.web import build_app
+
+START_PATIENCE_SECONDS = 60.0
+"""How long a start waits for a database or broker that is not there yet."""
+_GRACEFUL_HTTP_SECONDS = 5
+_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_HEALTHY_AFTER_SECONDS = 60.0
+
+Hook = Callable[[], Awaitable[None]]
+S = TypeVar("S", bound=WorkerSettings)
+
+
+@dataclass
+class Service:
+    """What a composition root returns. The runner drains and closes `bus`; connecting it belongs into `start`."""
+
+    name: str
+    app: FastAPI | None = None
+    bus: Bus | None = None
+    background: Sequence[Hook] = ()
+    start: Sequence[Hook] = ()
+    stop: Sequence[Hook] = ()
+    checks: Mapping[str, Hook] = field(default_factory=dict)
+    before_shutdown: Callable[[], None] | None = None
+
+
+@asynccontextmanager
+async def running(service: Service, *, drain_seconds: float = 20.0) -> AsyncIterator[None]:
+    """Start hooks in order, background tasks while the block runs; then drain, cancel, stop hooks in reverse."""
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        for hook in service.start:
+            await _patiently(service.name, hook)
+        tasks = [asyncio.create_task(_kept_alive(service.name, hook), name=_label(hook)) for hook in service.background]
+        telemetry.log.info("service.started", name=service.name)
+        yield
+    finally:
+        await _wind_down(service, tasks, drain_seconds)
+
+
+async def _patiently(name: str, hook: Hook) -> None:
+    """Run a start hook; while what it needs is `Unavailable`, try again for a minute. Hooks can be repeated."""
+    deadline = time.monotonic() + START_PATIENCE_SECONDS
+    for attempt in range(sys.maxsize):
+        try:
+            return await hook()
+        except Unavailable as error:
+            pause = _BACKOFF_SECONDS[min(attempt, 3)]
+            if time.monotonic() + pause > deadline:
+                raise
+            telemetry.log.warning("service.waiting", name=name, hook=_label(hook), detail=error.detail)
+            await asyncio.sleep(pause)
+
+
+async def _kept_alive(name: str, hook: Hook) -> None:
+    """A background task has no reason to end: log it and begin again, slower each time."""
+    failures = 0
+    while True:
+        began = time.monotonic()
+        try:
+            await hook()
+            telemetry.log.error("background.ended", name=name, task=_label(hook))
+        except Exception as error:
+            write = telemetry.log.warning if isinstance(error, Unavailable) else telemetry.log.exception
+            write("background.failed", name=name, task=_label(hook), error=repr(error))
+        telemetry.BACKGROUND_RESTARTS.labels(_label(hook)).inc()
+        failures = 0 if time.monotonic() - began > _HEALTHY_AFTER_SECONDS else failures + 1
+        await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1] if failures else 0.0)
+
+
+async def _wind_down(service: Service, tasks: Sequence[asyncio.Task[None]], drain_seconds: float) -> None:
+    """Each part gets its turn even if the one before it fails; nothing here hides the error that led here."""
+    if service.bus is not None:
+        await _attempt(service.name, lambda: _drain(service.bus, drain_seconds))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for hook in reversed(service.stop):
+        await _attempt(service.name, hook)
+    if service.bus is not None:
+        await _attempt(service.name, service.bus.close)
+    telemetry.log.info("service.stopped", name=service.name)
+
+
+async def _drain(bus: Bus | None, drain_seconds: float) -> None:
+    if bus is not None:
+        await bus.drain(drain_seconds)
+
+
+async def _attempt(name: str, hook: Hook) -> None:
+    try:
+        await hook()
+    except Exception:
+        telemetry.log.exception("service.stop_failed", name=name, hook=_label(hook))
+
+
+def _label(hook: Any) -> str:
+    return str(getattr(hook, "__qualname__", type(hook).__name__))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn's own handlers raise them a second time after the shutdown."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()
+
+
+async def serve(
+    service: Service,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    metrics_port: int | None = None,
+    drain_seconds: float = 20.0,
+    trusted_proxies: Sequence[str] = (),
+    on_ready: Callable[[int], None] | None = None,
+) -> None:
+    """Run one service as this process until SIGTERM or SIGINT; a second signal ends it without waiting.
+
+    `on_ready` is called with the port (useful with port 0) once requests are answered. Workers answer health only.
+    """
+    app = service.app or build_app(title=service.name, checks=service.checks)
+    listener = _listen(host, port)
+    metrics = _serve_metrics(host, metrics_port)
+    server = _Server(_uvicorn_config(app, trusted_proxies))
+    process = _Process(service, app, server, listener, on_ready, drain_seconds)
+    try:
+        await process.run()
+    finally:
+        listener.close()
+        metrics()
+        telemetry.flush()
+
+
+class _Process:
+    """One service from its first signal handler to its last log line."""
+
+    def __init__(
+        self,
+        service: Service,
+        app: FastAPI,
+        server: _Server,
+        listener: socket.socket,
+        on_ready: Callable[[int], None] | None,
+        drain_seconds: float,
+    ) -> None:
+        self._service = service
+        self._app = app
+        self._server = server
+        self._listener = listener
+        self._on_ready = on_ready
+        self._drain_seconds = drain_seconds
+        self._ending = asyncio.Event()
+        self._ready = False
+        self._work: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._work = asyncio.create_task(self._serve(), name="service")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            await asyncio.wait([self._work])
+        finally:
+            self._work.cancel()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        if not self._work.cancelled():
+            self._work.result()
+
+    def _on_signal(self) -> None:
+        if self._ready and not self._ending.is_set():
+            self._ending.set()
+        elif self._work is not None:  # still starting, or asked twice
+            self._server.force_exit = True
+            self._work.cancel()
+
+    async def _serve(self) -> None:
+        async with running(self._service, drain_seconds=self._drain_seconds):
+            http = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http")
+            await self._first_of(http, self._server.serving)
+            self._ready = True
+            port = self._listener.getsockname()[1]
+            telemetry.log.info("service.ready", name=self._service.name, port=port)
+            if self._on_ready is not None:
+                self._on_ready(port)
+            await self._first_of(http, self._ending)
+            self._app.state.draining = True
+            if self._service.before_shutdown is not None:
+                self._service.before_shutdown()
+            self._server.should_exit = True
+            await http
+
+    @staticmethod
+    async def _first_of(http: asyncio.Task[None], event: asyncio.Event) -> None:
+        waiting = asyncio.create_task(event.wait())
+        await asyncio.wait([http, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before anything starts, so that a taken port is one clear sentence."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another port"
+        ) from None
+
+
+def _serve_metrics(host: str, port: int | None) -> Callable[[], None]:
+    """Prometheus text on its own port, from a thread; returns how to stop it."""
+    if port is None:
+        return lambda: None
+    try:
+        server, thread = start_http_server(port, addr=host)
+    except OSError as error:
+        raise ConfigurationError(f"cannot serve metrics on {host} port {port}: {error.strerror}") from None
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
+
+
+def _uvicorn_config(app: FastAPI, trusted_proxies: Sequence[str]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        ws="none",
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        timeout_graceful_shutdown=_GRACEFUL_HTTP_SECONDS,
+    )
+
+
+def main(settings_type: type[S], build: Callable[[S], Service]) -> None:
+    """The whole of a `__main__`: read settings, build, serve on uvloop; a refusal to start is one sentence."""
+    try:
+        settings = settings_type.load()
+        telemetry.configure(
+            f"steptrail-{settings.service_name()}", level=settings.log_level, otlp_endpoint=settings.otlp_endpoint
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_main(settings, build))
+    except SteptrailError as error:
+        sys.stderr.write(f"steptrail-{settings_type.service_name()} cannot start: {error.detail}\n")
+        raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
+
+
+async def _main(settings: S, build: Callable[[S], Service]) -> None:
+    await serve(
+        build(settings),
+        host=settings.host,
+        port=settings.port,
+        metrics_port=settings.metrics_port,
+        drain_seconds=settings.drain_seconds,
+        trusted_proxies=settings.trusted_proxies,
+    )

@@ -1,0 +1,177 @@
+"""Logs, traces and metrics: what an operator sees of a running Steptrail.
+
+Logs are one JSON object a line on stderr (coloured on a terminal). A trace context travels in message headers, so that
+one run is one trace over all services. Metrics are the closed list below, served on each process's metrics port.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from opentelemetry import context, propagate, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+# The closed list of metrics. Labels have few values: never a run id, a key or an address.
+RUNS = Counter("steptrail_runs_total", "Runs that ended", ["status", "trigger"])
+RUN_SECONDS = Histogram("steptrail_run_seconds", "From accepted to ended", buckets=(*_SECONDS, 1800, 7200))
+STEPS = Counter("steptrail_steps_total", "Steps that ended", ["status", "class", "check_type"])
+STEP_SECONDS = Histogram("steptrail_step_seconds", "Time of one check", ["check_type"], buckets=_SECONDS)
+ORPHANS_REPAIRED = Counter("steptrail_orphans_repaired_total", "Steps without a message, sent again; 0 in normal life")
+LATE_RESULTS = Counter("steptrail_late_results_total", "Results refused: late, repeated or with a foreign token")
+OUTBOX_OLDEST = Gauge("steptrail_outbox_oldest_seconds", "Age of the oldest unpublished message", ["service"])
+BUS_DELIVERIES = Counter("steptrail_bus_deliveries_total", "Deliveries handled", ["queue", "outcome"])
+BUS_PUBLISHED = Counter("steptrail_bus_published_total", "Messages published", ["outcome"])
+SSE_CLIENTS = Gauge("steptrail_sse_clients", "Open live streams")
+SSE_DROPPED = Counter("steptrail_sse_dropped_total", "Live streams closed because their reader was too slow")
+HTTP_SECONDS = Histogram("steptrail_http_seconds", "HTTP requests", ["method", "route", "status"], buckets=_SECONDS)
+WORKER_BUSY = Gauge("steptrail_worker_busy", "Checks running in this worker", ["check_type"])
+NOTIFICATIONS = Counter("steptrail_notifications_total", "Attempts to deliver", ["kind", "outcome"])
+SIGN_INS = Counter("steptrail_sign_ins_total", "Attempts to sign in", ["outcome"])
+BACKGROUND_RESTARTS = Counter("steptrail_background_restarts_total", "Background tasks that ended early", ["task"])
+
+_SECRET_KEY = re.compile(
+    r"(password|passwd|passphrase|secret|authorization|cookie|api[_-]?key|private[_-]?key|credential|(^|_)token$)", re.I
+)
+_USERINFO = re.compile(r"(\w+://)[^/\s:@]*:[^/\s@]+@")
+_MAX_REDACT_DEPTH = 6
+_LOUD = ("uvicorn", "aio_pika", "aiormq", "asyncio", "scrapy", "twisted", "alembic", "pymongo", "httpx2", "httpcore2")
+
+log = structlog.get_logger()
+_provider: TracerProvider | None = None
+
+
+def configure(
+    service_name: str, *, level: str = "info", json: bool | None = None, otlp_endpoint: str | None = None
+) -> None:
+    """Set up logs and traces of this process. `json=None` means: unless stderr is a terminal. May be called again."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _add_service(service_name),
+        _add_trace,
+    ]
+    ending: list[Any] = [redact, structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()]
+    if as_json:
+        ending.insert(0, structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*shared, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    _route_standard_logging(number, shared, ending)
+    _configure_tracing(service_name, otlp_endpoint)
+
+
+def _route_standard_logging(level: int, shared: list[Any], ending: list[Any]) -> None:
+    """Lines of libraries take the same shape; the chatty ones only from warnings on."""
+    handler = logging.StreamHandler(sys.stderr)
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, *ending])
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _configure_tracing(service_name: str, otlp_endpoint: str | None) -> None:
+    """Spans always get ids, for the logs; they leave the process only if a collector is named."""
+    provider = tracer_provider(service_name)
+    if otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+
+
+def tracer_provider(service_name: str = "steptrail") -> TracerProvider:
+    """The process's provider, made on first use: OpenTelemetry allows one a process."""
+    global _provider
+    if _provider is None:
+        _provider = TracerProvider(resource=Resource.create({"service.name": service_name}), shutdown_on_exit=False)
+        trace.set_tracer_provider(_provider)
+    return _provider
+
+
+def add_span_processor(processor: SpanProcessor) -> None:
+    """See every span that ends in this process, for tests and extensions."""
+    tracer_provider().add_span_processor(processor)
+
+
+def flush(timeout_seconds: float = 2.0) -> None:
+    """Send what is buffered; called when the process ends."""
+    if _provider is not None:
+        _provider.force_flush(int(timeout_seconds * 1000))
+
+
+@contextmanager
+def span(
+    name: str, *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int | float | bool | None
+) -> Iterator[trace.Span]:
+    """A span under the current one; attributes get the prefix `steptrail.`, those that are None are left out."""
+    named = {f"steptrail.{key}": value for key, value in attributes.items() if value is not None}
+    with trace.get_tracer("steptrail").start_as_current_span(name, kind=kind, attributes=named) as current:
+        yield current
+
+
+def inject(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers plus the current trace context (`traceparent`); unchanged outside of any span."""
+    carrier = dict(headers)
+    propagate.inject(carrier)
+    return carrier
+
+
+@contextmanager
+def extracted(headers: Mapping[str, str]) -> Iterator[None]:
+    """Continue the trace the headers name, for the length of the block."""
+    token = context.attach(propagate.extract(dict(headers)))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def redact(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The last look at every log line: values under secret-looking keys and passwords in addresses do not pass."""
+    return {key: _clean(key, value, 0) for key, value in fields.items()}
+
+
+def _clean(key: str, value: Any, depth: int) -> Any:
+    if value is not None and _SECRET_KEY.search(key):
+        return "[redacted]"
+    if isinstance(value, str):
+        return _USERINFO.sub(r"\1[redacted]@", value) if "@" in value else value
+    if depth >= _MAX_REDACT_DEPTH:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        return {str(inner): _clean(str(inner), item, depth + 1) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean("", item, depth + 1) for item in value]
+    return value
+
+
+def _add_service(service_name: str) -> Any:
+    def processor(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        fields.setdefault("service", service_name)
+        return fields
+
+    return processor
+
+
+def _add_trace(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    current = trace.get_current_span().get_span_context()
+    if current.is_valid:
+        fields.setdefault("trace_id", trace.format_trace_id(current.trace_id))
+    return fields
