@@ -1,0 +1,351 @@
+"""The one engine that decides whether what was seen is what was expected.
+
+Which values count: `row: first`, `last`, `any` or `all`. Without it the first value counts for pages, headers and
+text, and all values for columns, JSON paths and file sizes (all of none is not met). `exists` and `count` look at
+the whole. Types are kept: text `"007"` is not the number 7; only values that come out of plain text (a page, a
+header) are read as numbers when a number is expected.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from steptrail_common.contracts.definition import Assertion
+from steptrail_common.contracts.model import FailureClass, Json
+from steptrail_common.contracts.workers import AssertionOutcome
+
+from steptrail_checks.patterns import pattern
+from steptrail_checks.port import CheckFailed
+from steptrail_checks.subjects import Fault, Found, Source, Subject
+from steptrail_checks.values import as_datetime, as_number, as_seconds, is_of_type, same, short, shown, spoken_seconds
+
+_SECONDS = frozenset({"age", "elapsed"})
+"""Subjects whose values are seconds and whose expectations are durations."""
+_WORDS = {
+    "eq": "expected {}",
+    "ne": "expected anything but {}",
+    "gt": "expected above {}",
+    "gte": "expected at least {}",
+    "lt": "expected below {}",
+    "lte": "expected at most {}",
+    "in": "expected one of {}",
+    "not_in": "expected none of {}",
+    "contains": "expected it to contain {}",
+    "matches": "expected it to match {}",
+    "type": "expected the type {}",
+    "between": "expected between {}",
+    "newer_than": "expected newer than {}",
+    "older_than": "expected older than {}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All outcomes in the order of the step, and why it fails if it does (the first reason, in one sentence)."""
+
+    outcomes: list[AssertionOutcome]
+    failure_class: FailureClass | None = None
+    reason: str | None = None
+    message: str | None = None
+    ours: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.failure_class is None
+
+
+class _NotComparable(Exception):
+    """The values cannot be compared this way; the text says why."""
+
+
+def evaluate(assertions: Sequence[Assertion], subject: Subject, now: datetime) -> Verdict:
+    """Every assertion against what was seen. `now` is the database's clock. Never raises."""
+    outcomes: list[AssertionOutcome] = []
+    failures: list[tuple[FailureClass, str | None, str, bool]] = []
+    try:
+        for fault in subject.faults(frozenset(assertion.subject for assertion in assertions)):
+            outcomes.append(_outcome_of(fault))
+            failures.append((fault.failure_class, fault.reason, fault.message, fault.ours))
+    except CheckFailed as error:
+        failures.append((error.failure_class, error.reason, error.message, error.ours))
+    for assertion in assertions:
+        _evaluate_one(assertion, subject, now, outcomes, failures)
+    if not failures:
+        return Verdict(outcomes)
+    failure_class, reason, message, ours = failures[0]
+    return Verdict(outcomes, failure_class, reason, message, ours)
+
+
+def _outcome_of(fault: Fault) -> AssertionOutcome:
+    return AssertionOutcome(
+        label=fault.label,
+        operator=fault.operator,
+        expected=short(fault.expected),
+        actual=short(fault.actual),
+        met=False,
+        message=fault.message,
+    )
+
+
+def _evaluate_one(
+    assertion: Assertion,
+    subject: Subject,
+    now: datetime,
+    outcomes: list[AssertionOutcome],
+    failures: list[tuple[FailureClass, str | None, str, bool]],
+) -> None:
+    source = Source.of_assertion(assertion)
+    try:
+        counted = source.part == "count"
+        found = subject.lookup(Source(source.subject, source.argument, None, source.row) if counted else source)
+        found = Found([len(found.values)]) if counted else found
+    except CheckFailed as error:
+        for operator, expected in assertion.operators.items():
+            outcomes.append(
+                AssertionOutcome(
+                    label=source.label, operator=operator, expected=short(expected), met=False, message=error.message
+                )
+            )
+        failures.append((error.failure_class, error.reason, error.message, error.ours))
+        return
+    for operator, expected in assertion.operators.items():
+        try:
+            met, actual, detail = _apply(operator, expected, source, found, now)
+            reason = None
+        except CheckFailed as error:
+            met, actual, detail, reason = False, None, error.message, error
+        message = None if met else detail or _sentence(source, operator, expected, actual, found)
+        outcomes.append(
+            AssertionOutcome(
+                label=source.label,
+                operator=operator,
+                expected=short(expected),
+                actual=_displayed(source, operator, actual),
+                met=met,
+                message=message,
+            )
+        )
+        if not met:
+            failure_class = reason.failure_class if reason else _failure_class(source, operator, found)
+            failures.append((failure_class, reason.reason if reason else None, message or "", False))
+
+
+def _failure_class(source: Source, operator: str, found: Found) -> FailureClass:
+    if source.subject == "age" or operator in ("newer_than", "older_than"):
+        return FailureClass.STALE if found.values else FailureClass.NOT_FOUND
+    if source.subject == "count" and list(found.values) == [0]:
+        return FailureClass.NOT_FOUND
+    return FailureClass.ASSERTION
+
+
+def _apply(operator: str, expected: Json, source: Source, found: Found, now: datetime) -> tuple[bool, Json, str | None]:
+    """(met, the actual value to show, a sentence of its own or None)."""
+    if operator == "exists":
+        return bool(found.values) == (expected is not False), bool(found.values), None
+    if operator == "count":
+        return _count(expected, len(found.values), source)
+    if not found.values:
+        return operator in ("ne", "not_in"), None, None
+    compare = _OPERATORS.get(operator)
+    if compare is None:
+        raise CheckFailed(
+            FailureClass.INVALID_DEFINITION,
+            f"there is no operator {operator!r}; use one of {', '.join([*_OPERATORS, 'exists', 'count'])}",
+            reason="unknown_operator",
+        )
+    return _over_rows(compare, expected, source, found, now)
+
+
+def _count(expected: Json, actual: int, source: Source) -> tuple[bool, Json, str | None]:
+    operators = expected if isinstance(expected, dict) else {"eq": expected}
+    for operator, value in operators.items():
+        met, _, _ = _apply(operator, value, Source("count"), Found([actual]), datetime.min)
+        if not met:
+            return (
+                False,
+                actual,
+                f"{source.label}: {actual} found, {_WORDS.get(operator, operator).format(shown(value))}",
+            )
+    return True, actual, None
+
+
+_Compare = Callable[[Json, Json, Source, bool, datetime], bool]
+
+
+def _over_rows(
+    compare: _Compare, expected: Json, source: Source, found: Found, now: datetime
+) -> tuple[bool, Json, str | None]:
+    row = source.row or found.default_row
+    values = {"first": found.values[:1], "last": found.values[-1:]}.get(row, found.values)
+    detail: str | None = None
+    for value in values:
+        try:
+            met, detail = compare(value, expected, source, found.from_text, now), None
+        except _NotComparable as error:
+            met, detail = False, f"{source.label}: {error}"
+        if met == (row == "any"):
+            return met, value, detail  # the first that decides: a hit for any, a miss for the others
+    return row != "any", values[0] if len(values) == 1 or row == "any" else list(values), detail
+
+
+def _equal(actual: Json, expected: Json, source: Source, from_text: bool, _: datetime) -> bool:
+    if source.subject in _SECONDS and isinstance(expected, str):
+        return bool(actual == as_seconds(expected))
+    if same(actual, expected):
+        return True
+    if from_text and isinstance(expected, int | float) and not isinstance(expected, bool):
+        return as_number(actual) == expected
+    if str(actual) == str(expected) and not isinstance(actual, list | dict):
+        raise _NotComparable(
+            f"found {_typed(actual)}, expected {_typed(expected)}: the types differ, write the value as it is"
+        )
+    return False
+
+
+def _typed(value: Json) -> str:
+    return f"the text {shown(value)}" if isinstance(value, str) else f"the {type(value).__name__} {shown(value)}"
+
+
+def _among(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    if not isinstance(expected, list):
+        raise _NotComparable("in and not_in need a list")
+    differing: _NotComparable | None = None
+    for item in expected:
+        try:
+            if _equal(actual, item, source, from_text, now):
+                return True
+        except _NotComparable as error:
+            differing = error
+    if differing:
+        raise differing
+    return False
+
+
+def _not_among(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    try:
+        return not _among(actual, expected, source, from_text, now)
+    except _NotComparable:
+        if not isinstance(expected, list):
+            raise
+        return True
+
+
+def _unequal(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    try:
+        return not _equal(actual, expected, source, from_text, now)
+    except _NotComparable:
+        return True
+
+
+def _order(actual: Json, expected: Json, source: Source, from_text: bool) -> int:
+    """-1, 0 or 1. Numbers, durations and moments have an order; anything else raises."""
+    pair: tuple[float | datetime | None, float | datetime | None]
+    if source.subject in _SECONDS:
+        pair = (as_number(actual), as_seconds(expected))
+    elif isinstance(expected, str):
+        pair = (as_datetime(actual), as_datetime(expected))
+        if None in pair:
+            pair = (as_number(actual), as_number(expected))
+    else:
+        pair = (as_number(actual) if from_text or not isinstance(actual, str) else None, as_number(expected))
+    left, right = pair
+    if left is None or right is None:
+        raise _NotComparable(f"{_typed(actual)} and {_typed(expected)} have no order; compare numbers or moments")
+    return (left > right) - (left < right)  # type: ignore[operator]
+
+
+def _ordered(wanted: frozenset[int]) -> _Compare:
+    return lambda actual, expected, source, from_text, _: _order(actual, expected, source, from_text) in wanted
+
+
+def _between(actual: Json, expected: Json, source: Source, from_text: bool, _: datetime) -> bool:
+    if not isinstance(expected, list) or len(expected) != 2:
+        raise _NotComparable("between needs a list of two: [low, high]")
+    return _order(actual, expected[0], source, from_text) >= 0 >= _order(actual, expected[1], source, from_text)
+
+
+def _contains(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    if isinstance(actual, str):
+        return (expected if isinstance(expected, str) else str(expected)) in actual
+    if isinstance(actual, list):
+        return any(same(item, expected) for item in actual)
+    if isinstance(actual, dict):
+        return expected in actual
+    raise _NotComparable(f"{_typed(actual)} contains nothing; contains is for text, lists and objects")
+
+
+def _matches(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    if isinstance(actual, list | dict) or actual is None:
+        raise _NotComparable("matches is for text")
+    return bool(pattern(str(expected)).search(actual if isinstance(actual, str) else shown(actual)))
+
+
+def _of_type(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    return is_of_type(actual, str(expected))
+
+
+def _moment(actual: Json, expected: Json, source: Source, now: datetime) -> tuple[datetime, datetime]:
+    seconds = as_seconds(expected) if isinstance(expected, str) else None
+    bound = now - timedelta(seconds=seconds) if seconds is not None else as_datetime(expected)
+    moment = now - timedelta(seconds=float(actual)) if source.subject == "age" else as_datetime(actual)
+    if bound is None:
+        raise _NotComparable(f"{shown(expected)} is neither a duration such as 24h nor a moment")
+    if moment is None:
+        raise _NotComparable(f"{_typed(actual)} is no moment")
+    return moment, bound
+
+
+def _newer(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    moment, bound = _moment(actual, expected, source, now)
+    return moment > bound
+
+
+def _older(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    moment, bound = _moment(actual, expected, source, now)
+    return moment < bound
+
+
+_OPERATORS: dict[str, _Compare] = {
+    "eq": _equal,
+    "ne": _unequal,
+    "gt": _ordered(frozenset({1})),
+    "gte": _ordered(frozenset({0, 1})),
+    "lt": _ordered(frozenset({-1})),
+    "lte": _ordered(frozenset({-1, 0})),
+    "in": _among,
+    "not_in": _not_among,
+    "contains": _contains,
+    "matches": _matches,
+    "type": _of_type,
+    "between": _between,
+    "newer_than": _newer,
+    "older_than": _older,
+}
+
+
+def _displayed(source: Source, operator: str, actual: Json) -> Json:
+    if source.subject in _SECONDS and isinstance(actual, int | float) and not isinstance(actual, bool):
+        return spoken_seconds(actual)
+    return short(actual)
+
+
+def _sentence(source: Source, operator: str, expected: Json, actual: Json, found: Found) -> str:
+    label = "HTTP status" if source.subject == "status" else source.label
+    if operator == "exists":
+        return f"{label}: {'nothing found' if not actual else 'found, expected nothing'}"
+    wanted = _WORDS[operator].format(_wanted(source, operator, expected))
+    if not found.values:
+        return f"{label}: nothing found, {wanted}"
+    if source.subject in _SECONDS:
+        return f"{label} {_displayed(source, operator, actual)}, {wanted}"
+    if source.subject == "count" and actual == 0:
+        return f"nothing found, {wanted}"
+    return f"{label} {shown(actual)}, {wanted}"
+
+
+def _wanted(source: Source, operator: str, expected: Json) -> str:
+    if operator == "between" and isinstance(expected, list) and len(expected) == 2:
+        return f"{shown(expected[0])} and {shown(expected[1])}"
+    if isinstance(expected, str) and (source.subject in _SECONDS or operator in ("newer_than", "older_than", "type")):
+        return expected
+    return shown(expected)

@@ -1,0 +1,266 @@
+"""One attempt: open the connection, check under the hard time limit, judge, keep evidence, say how it ended.
+
+Whatever happens inside, exactly one `StepResult` comes out, and no secret of the connection is in it.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import structlog
+from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
+from steptrail_common.contracts.model import FailureClass, Json
+from steptrail_common.contracts.workers import AssertionOutcome, Evidence, Finding, StepRequest, StepResult
+from steptrail_common.errors import SteptrailError
+from steptrail_common.evidence import EvidenceStore
+from steptrail_common.sealing import SecretsKeyring
+
+from steptrail_checks import guard
+from steptrail_checks.assertions import Verdict, evaluate
+from steptrail_checks.captures import capture_all
+from steptrail_checks.keyring import open_connection
+from steptrail_checks.masking import MASK, Masker
+from steptrail_checks.port import CheckContext, CheckFailed, CheckKind, EvidenceDraft, Observation, OpenedConnection
+from steptrail_checks.subjects import HttpSubject
+from steptrail_checks.values import spoken_seconds
+
+CANCEL_GRACE_SECONDS = 2.0
+"""How long a cancelled check may take to clean up before it is left behind."""
+TEST_SECONDS = 15.0
+_SMALL_BODY_BYTES = 65_536
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Attempts:
+    """Runs attempts of one check kind. Stateless between attempts, safe for any number at once."""
+
+    def __init__(self, kind: CheckKind, evidence: EvidenceStore, keyring: SecretsKeyring, *, worker_id: str) -> None:
+        self._kind = kind
+        self._evidence = evidence
+        self._keyring = keyring
+        self._worker_id = worker_id
+
+    async def run(self, request: StepRequest, received_monotonic: float) -> StepResult:
+        """How the attempt ended. Never raises but for cancellation."""
+        started = time.monotonic()
+        connection: OpenedConnection | None = None
+        try:
+            connection = self._open(request.connection)
+            outcome = await self._look(request, connection, received_monotonic)
+        except CheckFailed as error:
+            outcome = _Outcome.of_failure(error)
+        except Exception as error:
+            outcome = _Outcome.of_failure(_internal(error, request))
+        masker = Masker.of(connection.secrets.values() if connection else ())
+        stored, lost = await self._store(request, outcome.observation)
+        return outcome.result(request, self._worker_id, stored, time.monotonic() - started, masker, lost)
+
+    async def test(self, sealed: SealedConnection) -> ConnectionTest:
+        """Whether the connection works, and what its account may do. Never raises but for cancellation."""
+        started = time.monotonic()
+        masker = Masker()
+        try:
+            connection = open_connection(self._keyring, sealed)
+            masker = Masker.of(connection.secrets.values())
+            rights = await _limited(self._kind.test(connection), TEST_SECONDS)
+        except CheckFailed as error:
+            return ConnectionTest(
+                ok=False, message=masker.text(error.message), elapsed_seconds=time.monotonic() - started
+            )
+        except Exception as error:
+            failure = _internal(error, None)
+            return ConnectionTest(ok=False, message=failure.message, elapsed_seconds=time.monotonic() - started)
+        return ConnectionTest(
+            ok=True, message=masker.text(rights.detail), rights=rights, elapsed_seconds=time.monotonic() - started
+        )
+
+    def _open(self, sealed: SealedConnection | None) -> OpenedConnection | None:
+        return open_connection(self._keyring, sealed) if sealed is not None else None
+
+    async def _look(
+        self, request: StepRequest, connection: OpenedConnection | None, received_monotonic: float
+    ) -> "_Outcome":
+        now = request.issued_at + timedelta(seconds=time.monotonic() - received_monotonic)
+        context = CheckContext(request, connection, now, request.timeout_seconds)
+        observation = await _limited(self._kind.check(context), request.timeout_seconds)
+        try:
+            if _needs_guard(request, observation):
+                return await guard.within_time(lambda: _judge(context, observation))
+            return _judge(context, observation)
+        except CheckFailed as error:
+            error.observation = error.observation or observation
+            raise
+
+    async def _store(self, request: StepRequest, observation: Observation | None) -> tuple[list[Evidence], bool]:
+        """(stored pieces, whether some could not be stored). A result without evidence is better than none."""
+        stored: list[Evidence] = []
+        for draft in observation.evidence if observation else ():
+            try:
+                stored.append(await self._put(request, draft))
+            except SteptrailError as error:
+                log.warning("evidence.lost", run_id=request.run_id, step_id=request.step_id, detail=error.detail)
+                return stored, True
+        return stored, False
+
+    async def _put(self, request: StepRequest, draft: EvidenceDraft) -> Evidence:
+        name = f"{request.step_number}-{request.step_id}-{request.attempt}-{draft.kind}"
+        address, digest, size = await self._evidence.put(request.run_id, name, draft.body, draft.media_type)
+        return Evidence.model_validate(
+            {
+                "evidence_id": uuid4().hex,
+                "kind": draft.kind,
+                "title": draft.title,
+                "media_type": draft.media_type,
+                "size_bytes": size,
+                "sha256": digest,
+                "address": address,
+                "truncated": draft.truncated,
+            }
+        )
+
+
+class _Outcome:
+    """What one attempt came to, before evidence is stored and secrets are hidden."""
+
+    def __init__(
+        self,
+        verdict: Verdict,
+        observation: Observation | None,
+        captures: dict[str, Json] | None = None,
+        capture_types: dict[str, str] | None = None,
+    ) -> None:
+        self.verdict = verdict
+        self.observation = observation
+        self.captures = captures or {}
+        self.capture_types = capture_types or {}
+
+    @classmethod
+    def of_failure(cls, error: CheckFailed) -> "_Outcome":
+        verdict = Verdict([], error.failure_class, error.reason, error.message, error.ours)
+        return cls(verdict, error.observation)
+
+    def result(
+        self,
+        request: StepRequest,
+        worker_id: str,
+        evidence: Sequence[Evidence],
+        seconds: float,
+        masker: Masker,
+        evidence_lost: bool,
+    ) -> StepResult:
+        seen, verdict = self.observation, self.verdict
+        findings = list(seen.findings) if seen else []
+        if evidence_lost:
+            findings.append(Finding(label="Evidence", value="could not be stored"))
+        hidden = tuple(key.lower() for key in getattr(request.check, "mask", ()))
+        outcomes = [_masked(outcome, masker, hidden) for outcome in verdict.outcomes]
+        said = {plain.message: masked.message for plain, masked in zip(verdict.outcomes, outcomes, strict=True)}
+        message = said.get(verdict.message, masker.text(verdict.message or "") or None)
+        return StepResult(
+            run_id=request.run_id,
+            step_id=request.step_id,
+            attempt=request.attempt,
+            token=request.token,
+            worker_id=worker_id,
+            ok=verdict.ok,
+            ours=verdict.ours,
+            failure_class=verdict.failure_class,
+            reason=verdict.reason,
+            message=message,
+            target=masker.text(seen.target) if seen else None,
+            assertions=outcomes,
+            captures={name: masker.json(value) for name, value in self.captures.items()},
+            capture_types=self.capture_types,
+            findings=[Finding(label=item.label, value=masker.json(item.value)) for item in findings],
+            timings={name: round(value, 6) for name, value in seen.timings.items()} if seen else {},
+            evidence=list(evidence),
+            duration_seconds=seconds,
+        )
+
+
+def _judge(context: CheckContext, observation: Observation) -> _Outcome:
+    request = context.request
+    verdict = evaluate(request.assertions, observation.subject, context.now)
+    if not verdict.ok or not request.captures:
+        return _Outcome(verdict, observation)
+    try:
+        values, types = capture_all(request.captures, observation.subject)
+    except CheckFailed as error:
+        failed = Verdict(verdict.outcomes, error.failure_class, error.reason, error.message, error.ours)
+        return _Outcome(failed, observation)
+    return _Outcome(verdict, observation, values, types)
+
+
+def _needs_guard(request: StepRequest, observation: Observation) -> bool:
+    """Only trees and JSON of some size, and XPath, JSON path filters or long selectors, can take long."""
+    subject = observation.subject
+    body = subject.body if isinstance(subject, HttpSubject) else getattr(subject, "content", None)
+    if body is not None and len(body) > _SMALL_BODY_BYTES:
+        return True
+    arguments = [assertion.argument or "" for assertion in request.assertions]
+    for capture in request.captures.values():
+        arguments += [capture.jsonpath or "", capture.selector or "", capture.xpath or ""]
+    xpath = any(assertion.subject == "xpath" for assertion in request.assertions) or any(
+        capture.xpath for capture in request.captures.values()
+    )
+    return xpath or any(".." in text or "?" in text or len(text) > 100 for text in arguments)
+
+
+async def _limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The work under its hard limit: cancelled when it is over, left behind if it does not obey."""
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_GRACE_SECONDS)
+        raise
+    if done:
+        return task.result()
+    task.cancel()
+    await asyncio.wait({task}, timeout=CANCEL_GRACE_SECONDS)
+    if not task.done():
+        log.error("check.left_behind", task=task.get_name())
+        task.add_done_callback(_read)
+    elif not task.cancelled():
+        task.exception()
+    raise CheckFailed(FailureClass.TIMEOUT, f"took longer than {spoken_seconds(seconds)}", reason="hard_limit")
+
+
+def _read(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def _masked(outcome: AssertionOutcome, masker: Masker, hidden: tuple[str, ...]) -> AssertionOutcome:
+    if outcome.label.lower().endswith(hidden):
+        return outcome.model_copy(
+            update={"actual": MASK, "message": None if outcome.met else f"{outcome.label}: not as expected (hidden)"}
+        )
+    return outcome.model_copy(
+        update={
+            "actual": masker.json(outcome.actual),
+            "expected": masker.json(outcome.expected),
+            "message": masker.text(outcome.message) if outcome.message else None,
+        }
+    )
+
+
+def _internal(error: Exception, request: StepRequest | None) -> CheckFailed:
+    """Our own bug: logged with an id, told without a stack."""
+    error_id = uuid4().hex[:12]
+    log.error(
+        "check.crashed",
+        error_id=error_id,
+        run_id=request.run_id if request else None,
+        step_id=request.step_id if request else None,
+        exc_info=error,
+    )
+    return CheckFailed(
+        FailureClass.INTERNAL, f"the check itself failed; error id {error_id}", reason="crashed", ours=True
+    )

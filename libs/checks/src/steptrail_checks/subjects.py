@@ -1,0 +1,343 @@
+"""What a check saw, in a form assertions and captures can ask: one class per shape of answer.
+
+`lookup` gives every value a source finds, `[]` when there is none; it raises `CheckFailed` when the question cannot
+be asked (wrong selector, no JSON, a subject this kind does not have). Values are JSON; `from_text` says that they
+come out of plain text, where `"200"` may be compared with 200.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Protocol
+
+from cssselect import SelectorError
+from lxml import etree
+from steptrail_common.contracts.definition import Assertion, Capture
+from steptrail_common.contracts.model import FailureClass, Json, utc
+
+from steptrail_checks import documents
+from steptrail_checks.patterns import pattern
+from steptrail_checks.port import CheckFailed
+from steptrail_checks.values import json_value
+
+MAX_REGEX_TEXT_CHARACTERS = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look. `row`: which of several values counts; None leaves it to the subject's habit."""
+
+    subject: str
+    argument: str | None = None
+    part: str | None = None
+    row: str | None = None
+
+    @classmethod
+    def of_assertion(cls, assertion: Assertion) -> "Source":
+        return cls(assertion.subject, assertion.argument, assertion.part, assertion.row)
+
+    @classmethod
+    def of_capture(cls, capture: Capture) -> "Source":
+        for subject in ("jsonpath", "selector", "xpath", "regex", "header", "column"):
+            if (argument := getattr(capture, subject)) is not None:
+                part = f"attribute:{capture.attribute}" if capture.attribute else None
+                return cls(subject, argument, part, capture.row)
+        return cls("file", capture.file, None, capture.row)
+
+    @property
+    def label(self) -> str:
+        """How it is called in results: `$.state`, `column status`, `text of .order-number`."""
+        if self.subject == "jsonpath":
+            return self.argument or "$"
+        if self.subject in ("selector", "xpath"):
+            return f"{(self.part or 'text').replace('attribute:', 'attribute ')} of {self.argument}"
+        return f"{self.subject} {self.argument}" if self.argument else self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The values of a source, in order, and how to treat them."""
+
+    values: Sequence[Json]
+    from_text: bool = False
+    default_row: str = "first"
+    """Which values an assertion looks at if it does not say: `first` or `all`."""
+
+
+class Subject(Protocol):
+    """What a check kind fills in."""
+
+    def lookup(self, source: Source) -> Found:
+        """Every value a source finds. Raises `CheckFailed` when the question cannot be asked."""
+
+    def faults(self, asked: frozenset[str]) -> "list[Fault]":
+        """What is wrong without any assertion; `asked`: the subjects the step's assertions look at themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule that holds by default and does not hold here."""
+
+    label: str
+    operator: str
+    expected: Json
+    actual: Json
+    failure_class: FailureClass
+    message: str
+    reason: str | None = None
+    ours: bool = False
+
+
+def not_here(source: Source, kind: str, offers: str) -> CheckFailed:
+    """The subject does not exist for this kind of check."""
+    return CheckFailed(
+        FailureClass.INVALID_DEFINITION,
+        f"{source.label!r} cannot be asked of {kind}: use one of {offers}",
+        reason="unknown_subject",
+    )
+
+
+_STATUS_CLASS = {
+    401: FailureClass.AUTH,
+    403: FailureClass.PERMISSION,
+    407: FailureClass.AUTH,
+    429: FailureClass.RATE_LIMITED,
+}
+
+
+@dataclass(frozen=True)
+class HttpSubject:
+    """An HTTP answer: page or API. `elapsed` in seconds; `headers` in order, names as sent."""
+
+    status: int
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    elapsed: float
+    graphql: bool = False
+    with_credentials: bool = False
+
+    @property
+    def content_type(self) -> str | None:
+        return self.header("content-type")
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, any case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @cached_property
+    def _decoded(self) -> tuple[str, str, bool]:
+        return documents.decode(self.body, self.content_type)
+
+    @property
+    def text(self) -> str:
+        return self._decoded[0]
+
+    @property
+    def charset(self) -> str:
+        return self._decoded[1]
+
+    @property
+    def damaged(self) -> bool:
+        """Some bytes did not belong to the character set and were replaced."""
+        return self._decoded[2]
+
+    @cached_property
+    def json(self) -> Json:
+        return documents.parse_json(self.body, self.content_type)
+
+    @cached_property
+    def tree(self) -> Any:
+        return documents.tree(self.text, self.content_type)
+
+    def lookup(self, source: Source) -> Found:
+        ask = _HTTP_SOURCES.get(source.subject)
+        if ask is None:
+            raise not_here(source, "an HTTP answer", ", ".join(sorted(_HTTP_SOURCES)))
+        return ask(self, source)
+
+    def faults(self, asked: frozenset[str]) -> list[Fault]:
+        found: list[Fault] = []
+        if self.status >= 400 and "status" not in asked:
+            failure_class = _STATUS_CLASS.get(self.status, FailureClass.HTTP_STATUS)
+            ours = self.with_credentials and failure_class is FailureClass.AUTH
+            message = f"HTTP status {self.status}, expected below 400"
+            found.append(Fault("status", "lt", 400, self.status, failure_class, message, ours=ours))
+        if self.graphql and not found:
+            found += self._graphql_faults()
+        return found
+
+    def _graphql_faults(self) -> list[Fault]:
+        answer = self.json
+        if not isinstance(answer, dict) or not ({"data", "errors"} & answer.keys()):
+            message = "the answer is not a GraphQL answer: it has neither data nor errors"
+            return [
+                Fault("data", "exists", True, False, FailureClass.PROTOCOL, message, reason="bad_graphql"),
+            ]
+        errors = answer.get("errors")
+        if not errors:
+            return []
+        first = errors[0].get("message") if isinstance(errors, list) and isinstance(errors[0], dict) else errors
+        message = f"GraphQL error: {first}"
+        return [Fault("errors", "exists", False, first, FailureClass.ASSERTION, message, reason="graphql_errors")]
+
+    def _select(self, source: Source) -> Found:
+        expression, part = source.argument or "", source.part or "text"
+        if len(expression) > documents.MAX_PATH_CHARACTERS:
+            raise documents.selector_error(expression, f"longer than {documents.MAX_PATH_CHARACTERS} characters")
+        try:
+            nodes = self.tree.css(expression) if source.subject == "selector" else self.tree.xpath(expression)
+        except (ValueError, SelectorError, etree.XPathError) as error:
+            raise documents.selector_error(expression, str(error)) from error
+        if len(nodes) > documents.MAX_MATCHES:
+            raise documents.selector_error(expression, f"it finds more than {documents.MAX_MATCHES} elements")
+        values = [_node_value(node, part) for node in nodes]
+        return Found([value for value in values if value is not None], from_text=True)
+
+    def _regex(self, source: Source) -> Found:
+        compiled = pattern(source.argument or "")
+        values: list[Json] = []
+        for match in compiled.finditer(self.text[:MAX_REGEX_TEXT_CHARACTERS]):
+            values.append(match.group(1) if match.re.groups else match.group(0))
+            if len(values) >= documents.MAX_MATCHES:
+                break
+        return Found([value for value in values if value is not None], from_text=True)
+
+
+def _node_value(node: Any, part: str) -> Json:
+    if part.startswith("attribute:"):
+        return node.attrib.get(part.removeprefix("attribute:")) if hasattr(node.root, "attrib") else None
+    if part == "html":
+        return node.get()
+    root = node.root
+    if isinstance(root, bool | int | float):
+        return int(root) if isinstance(root, float) and root.is_integer() else root
+    if isinstance(root, str):
+        return str(root)
+    return (
+        " ".join("".join(str(text) for text in root.itertext(etree.Element)).split()) if part == "text" else node.get()
+    )
+
+
+_HTTP_SOURCES: dict[str, Callable[[HttpSubject, Source], Found]] = {
+    "status": lambda seen, _: Found([seen.status]),
+    "url": lambda seen, _: Found([seen.url], from_text=True),
+    "elapsed": lambda seen, _: Found([seen.elapsed]),
+    "size": lambda seen, _: Found([len(seen.body)]),
+    "body": lambda seen, _: Found([seen.text], from_text=True),
+    "content": lambda seen, _: Found([seen.text], from_text=True),
+    "text": lambda seen, _: Found([documents.visible_text(seen.tree)], from_text=True),
+    "title": lambda seen, _: Found(
+        [" ".join(title.split()) for title in seen.tree.xpath("//title[1]/text()").getall()[:1]], from_text=True
+    ),
+    "header": lambda seen, source: Found(
+        [value for name, value in seen.headers if name.lower() == (source.argument or "").lower()], from_text=True
+    ),
+    "jsonpath": lambda seen, source: Found(documents.find_json(seen.json, source.argument or "$"), default_row="all"),
+    "selector": lambda seen, source: seen._select(source),
+    "xpath": lambda seen, source: seen._select(source),
+    "regex": lambda seen, source: seen._regex(source),
+}
+
+
+@dataclass(frozen=True)
+class TableSubject:
+    """Rows of a query. Cells are what the driver gave, or JSON already; `elapsed` in seconds."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    elapsed: float = 0.0
+
+    def lookup(self, source: Source) -> Found:
+        if source.subject in ("rows", "count"):
+            return Found([len(self.rows)])
+        if source.subject == "elapsed":
+            return Found([self.elapsed])
+        if source.subject == "jsonpath":
+            return Found(documents.find_json(self._as_json, source.argument or "$"), default_row="all")
+        if source.subject != "column":
+            raise not_here(source, "rows", "column, rows, elapsed, jsonpath")
+        position = self._position(source.argument or "")
+        return Found([json_value(row[position]) for row in self.rows], default_row="all")
+
+    def faults(self, asked: frozenset[str]) -> list[Fault]:
+        return []
+
+    @cached_property
+    def _as_json(self) -> Json:
+        return [dict(zip(self.columns, map(json_value, row), strict=False)) for row in self.rows]
+
+    def _position(self, name: str) -> int:
+        if name in self.columns:
+            return list(self.columns).index(name)
+        folded = [column.lower() for column in self.columns]
+        if folded.count(name.lower()) == 1:
+            return folded.index(name.lower())
+        have = ", ".join(self.columns[:20]) or "none"
+        raise CheckFailed(
+            FailureClass.SCHEMA_CHANGED, f"the result has no column {name!r}; it has {have}", reason="column_missing"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """One file found. `size` in bytes; `modified` is None where the place does not tell."""
+
+    name: str
+    path: str
+    size: int | None
+    modified: datetime | None
+
+
+@dataclass(frozen=True)
+class FilesSubject:
+    """Files found, newest first. `content` is the beginning of the newest, read only if someone asks for it."""
+
+    files: Sequence[FileFact]
+    pattern: str
+    now: datetime
+    content: bytes | None = None
+    media_type: str | None = None
+    elapsed: float = 0.0
+
+    def lookup(self, source: Source) -> Found:
+        if source.subject == "count":
+            return Found([len(self.files)])
+        if source.subject == "elapsed":
+            return Found([self.elapsed])
+        if source.subject == "size":
+            return Found([file.size for file in self.files if file.size is not None], default_row="all")
+        if source.subject == "age":
+            return Found([(self.now - file.modified).total_seconds() for file in self.files if file.modified])
+        if source.subject == "file":
+            return Found([value for file in self.files if (value := _file_value(file, source.argument)) is not None])
+        return self._of_content(source)
+
+    def faults(self, asked: frozenset[str]) -> list[Fault]:
+        if self.files or "count" in asked:
+            return []
+        message = f"no file matches {self.pattern}"
+        return [Fault("count", "gt", 0, 0, FailureClass.NOT_FOUND, message)]
+
+    def _of_content(self, source: Source) -> Found:
+        if source.subject not in ("content", "body", "text", "regex", "jsonpath", "xpath", "selector"):
+            raise not_here(source, "files", "count, size, age, content, regex, jsonpath, xpath, elapsed")
+        if self.content is None:
+            return Found([])
+        return self._newest.lookup(source)
+
+    @cached_property
+    def _newest(self) -> HttpSubject:
+        media_type = self.media_type or _media_type(self.files[0].name if self.files else "")
+        return HttpSubject(200, "", [("content-type", media_type)], self.content or b"", self.elapsed)
+
+
+def _file_value(file: FileFact, what: str | None) -> Json:
+    if what == "modified":
+        return utc(file.modified) if file.modified else None
+    return getattr(file, what) if what in ("name", "path", "size") else None
+
+
+def _media_type(name: str) -> str:
+    return "application/xml" if name.lower().endswith(".xml") else "text/plain"

@@ -1,0 +1,260 @@
+"""The loop of every worker: take step requests, keep their leases alive, check, publish results, acknowledge.
+
+A request is acknowledged only after its result was confirmed by the broker; a worker that dies in between gets the
+request delivered again elsewhere. Results that are ready at the same moment travel in one bundle, without waiting.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TypeVar
+from uuid import uuid4
+
+import structlog
+from pydantic import ValidationError
+from steptrail_common import telemetry
+from steptrail_common.bus.port import Bus, Delivery, Destination, Message, PublishFailed, Reject, Subscription
+from steptrail_common.clock import Clock
+from steptrail_common.contracts.catalog import SealedConnection
+from steptrail_common.contracts.events import dedup_id
+from steptrail_common.contracts.workers import (
+    HEARTBEATS_QUEUE,
+    RESULTS_QUEUE,
+    Heartbeat,
+    Lease,
+    ProbeAnswer,
+    ProbeRequest,
+    StepRequest,
+    StepRequestBundle,
+    StepResult,
+    StepResultBundle,
+    request_queue,
+)
+from steptrail_common.evidence import EvidenceStore
+from steptrail_common.sealing import SecretsKeyring
+
+from steptrail_checks.attempt import Attempts
+from steptrail_checks.port import CheckKind
+
+IDLE_HEARTBEAT_SECONDS = 10.0
+"""How often a worker without work says that it lives."""
+MIN_HEARTBEAT_SECONDS = 0.2
+MAX_BUNDLE_ITEMS = 100
+MAX_BUNDLE_BYTES = 1024 * 1024
+_PUBLISH_PAUSES_SECONDS = (0.1, 0.5, 2.0)
+
+log = structlog.get_logger()
+M = TypeVar("M", ProbeRequest, StepRequestBundle)
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A result that waits for its confirm."""
+
+    result: StepResult
+    body: bytes
+    headers: dict[str, str]
+    confirmed: "asyncio.Future[None]"
+
+
+class WorkerLoop:
+    """One per worker process. `start` once, `run` in the background, `close` after the bus has drained."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        kinds: Sequence[CheckKind],
+        evidence: EvidenceStore,
+        keyring: SecretsKeyring,
+        clock: Clock,
+        *,
+        worker_id: str,
+        concurrency: int,
+    ) -> None:
+        """`concurrency`: attempts under way at once, over all kinds."""
+        self._bus = bus
+        self._kinds = tuple(kinds)
+        self._attempts = {kind.type: Attempts(kind, evidence, keyring, worker_id=worker_id) for kind in kinds}
+        self._clock = clock
+        self._worker_id = worker_id
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        self._running: dict[str, StepRequest] = {}
+        self._changed = asyncio.Event()
+        self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
+
+    async def start(self) -> None:
+        """Say that we live, then take work of every kind."""
+        await self._heartbeat([])
+        for kind in self._kinds:
+            subscription = Subscription(queue=request_queue(kind.type), concurrency=self._concurrency)
+            await self._bus.subscribe(subscription, self._handle)
+
+    async def run_heartbeats(self) -> None:
+        """Announces attempts as they start and renews all leases in time. Never returns."""
+        while True:
+            await self._wait_for_beat()
+            self._changed.clear()
+            try:
+                await self._heartbeat(list(self._running.values()))
+            except PublishFailed as error:
+                log.warning("heartbeat.unconfirmed", detail=str(error))
+                await asyncio.sleep(MIN_HEARTBEAT_SECONDS)
+
+    async def run_results(self) -> None:
+        """Publishes what is ready, as much at once as is there. Never returns."""
+        while True:
+            batch = [await self._ready.get()]
+            size = len(batch[0].body)
+            while not self._ready.empty() and len(batch) < MAX_BUNDLE_ITEMS and size < MAX_BUNDLE_BYTES:
+                batch.append(self._ready.get_nowait())
+                size += len(batch[-1].body)
+            await self._publish(batch)
+
+    async def close(self) -> None:
+        """Give back what the kinds hold."""
+        for kind in self._kinds:
+            await kind.close()
+
+    async def _wait_for_beat(self) -> None:
+        """Until an attempt started that nobody knows of yet, or the leases want to be renewed."""
+        wanted = [request.heartbeat_seconds for request in self._running.values()]
+        pause = max(min([*wanted, IDLE_HEARTBEAT_SECONDS]), MIN_HEARTBEAT_SECONDS)
+        try:
+            async with asyncio.timeout(pause):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    async def _heartbeat(self, requests: Sequence[StepRequest]) -> None:
+        beat = Heartbeat(
+            worker_id=self._worker_id,
+            version=version("steptrail-checks"),
+            check_types=[kind.type for kind in self._kinds],
+            load=len(requests),
+            capacity=self._concurrency,
+            leases=[
+                Lease(run_id=item.run_id, step_id=item.step_id, attempt=item.attempt, token=item.token)
+                for item in requests
+            ],
+        )
+        message = Message(beat.model_dump_json().encode(), dedup_id=uuid4().hex)
+        await self._bus.publish([(Destination(queue=HEARTBEATS_QUEUE), message)])
+
+    async def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        received = time.monotonic()
+        for delivery in deliveries:
+            if delivery.message.headers.get("kind") == "probe":
+                await self._answer(_parsed(ProbeRequest, delivery), received)
+            else:
+                await self._run_bundle(_parsed(StepRequestBundle, delivery), received)
+
+    async def _run_bundle(self, bundle: StepRequestBundle, received: float) -> None:
+        tasks = [asyncio.create_task(self._run_item(request, received)) for request in bundle.items]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_item(self, request: StepRequest, received: float) -> None:
+        """One attempt from its slot to the confirmed result. A repeat of one that is under way is left to that."""
+        if request.token in self._running:
+            return
+        structlog.contextvars.bind_contextvars(run_id=request.run_id, step_id=request.step_id, attempt=request.attempt)
+        self._running[request.token] = request
+        try:
+            async with self._slots:
+                self._changed.set()
+                result = await self._checked(request, received)
+            ready = _Ready(
+                result,
+                result.model_dump_json(exclude_none=True).encode(),
+                telemetry.inject({}),
+                asyncio.get_running_loop().create_future(),
+            )
+            self._ready.put_nowait(ready)
+            await ready.confirmed
+        finally:
+            self._running.pop(request.token, None)
+
+    async def _checked(self, request: StepRequest, received: float) -> StepResult:
+        kind = request.check.type
+        with (
+            telemetry.span("check", run_id=request.run_id, step_id=request.step_id, check_type=kind),
+            telemetry.WORKER_BUSY.labels(kind).track_inprogress(),
+        ):
+            result = await self._attempts[kind].run(request, received)
+        telemetry.STEP_SECONDS.labels(kind).observe(result.duration_seconds)
+        log.info(
+            "check.ended",
+            check_type=kind,
+            ok=result.ok,
+            failure_class=result.failure_class,
+            reason=result.reason,
+            seconds=round(result.duration_seconds, 4),
+        )
+        return result
+
+    async def _answer(self, probe: ProbeRequest, received: float) -> None:
+        """A trial that is not recorded: no lease, no result queue, the answer goes to the asker."""
+        answer = ProbeAnswer(probe_id=probe.probe_id)
+        async with self._slots:
+            if probe.request is not None:
+                result = await self._attempts[probe.request.check.type].run(probe.request, received)
+                answer = ProbeAnswer(probe_id=probe.probe_id, result=result)
+            elif probe.test_connection is not None:
+                attempts = self._attempts[_kind_for(probe.test_connection, self._attempts)]
+                answer = ProbeAnswer(
+                    probe_id=probe.probe_id, connection_test=await attempts.test(probe.test_connection)
+                )
+        message = Message(answer.model_dump_json().encode(), dedup_id=dedup_id(probe.probe_id, "answer"))
+        await self._bus.publish([(Destination(queue=probe.reply_to), message)])
+
+    async def _publish(self, batch: Sequence[_Ready]) -> None:
+        """Confirm all or fail all: unconfirmed requests are delivered again, and the results' tokens make that safe."""
+        items = [item.result for item in batch]
+        identity = [part for item in items for part in (item.run_id, item.step_id, item.attempt)]
+        same_trace = len({item.headers.get("traceparent") for item in batch}) == 1
+        message = Message(
+            StepResultBundle(items=items).model_dump_json(exclude_none=True).encode(),
+            dedup_id=dedup_id(*identity, "result"),
+            headers=batch[0].headers if same_trace else {},
+        )
+        try:
+            await self._confirmed(message)
+        except PublishFailed as error:
+            for item in batch:
+                if not item.confirmed.done():
+                    item.confirmed.set_exception(error)
+            return
+        for item in batch:
+            if not item.confirmed.done():
+                item.confirmed.set_result(None)
+
+    async def _confirmed(self, message: Message) -> None:
+        for pause in _PUBLISH_PAUSES_SECONDS:
+            try:
+                return await self._bus.publish([(Destination(queue=RESULTS_QUEUE), message)])
+            except PublishFailed as error:
+                log.warning("result.unconfirmed", detail=str(error))
+                await asyncio.sleep(pause)
+        await self._bus.publish([(Destination(queue=RESULTS_QUEUE), message)])
+
+
+def _kind_for(connection: SealedConnection, attempts: dict[str, Attempts]) -> str:
+    """Which of this worker's kinds tries a connection: files by file_check, HTTP by api_call, databases by db_query."""
+    wanted = {"http": "api_call", "files": "file_check"}.get(connection.settings.kind, "db_query")
+    return wanted if wanted in attempts else next(iter(attempts))
+
+
+def _parsed(model: type[M], delivery: Delivery) -> M:
+    try:
+        return model.model_validate_json(delivery.message.body)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:3])
+        log.error("request.unreadable", queue=delivery.routing_key, detail=faults)
+        raise Reject(f"not a {model.__name__}: {faults}") from error
