@@ -1,0 +1,133 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { signOut } from "@/api/commands";
+import { aboutQuery } from "@/api/queries";
+import { useLiveState } from "@/api/useLive";
+import { useMe } from "@/api/useMe";
+import { Icon, Logo } from "@/components/Icon";
+import { Menu, MenuChoice, MenuItem, MenuLabel, MenuSeparator } from "@/components/Menu";
+import { GlobalSearch } from "@/features/search/GlobalSearch";
+import { setTheme, setZone, usePreferences } from "@/lib/preferences";
+import styles from "./TopBar.module.css";
+
+const PLACES = [
+  { to: "/", name: "Overview" },
+  { to: "/processes", name: "Processes" },
+  { to: "/history", name: "History" },
+] as const;
+
+export function TopBar({ onHelp }: { onHelp: () => void }) {
+  return (
+    <header className={styles.bar}>
+      <PlacesMenu />
+      <Link to="/" className={styles.logo} aria-label="Steptrail, overview">
+        <Logo />
+        <span>Steptrail</span>
+      </Link>
+      <nav className={styles.nav} aria-label="Main">
+        {PLACES.map(({ to, name }) => (
+          <Link key={to} to={to} activeOptions={{ exact: to === "/", includeSearch: false }} className={styles.place}>
+            {name}
+          </Link>
+        ))}
+      </nav>
+      <GlobalSearch />
+      <LiveSign />
+      <PersonMenu onHelp={onHelp} />
+    </header>
+  );
+}
+
+/** The places as a menu, where there is no room for them side by side. */
+function PlacesMenu() {
+  const navigate = useNavigate();
+  return (
+    <Menu
+      align="start"
+      trigger={
+        <button type="button" className={styles.burger} aria-label="Menu">
+          <Icon name="menu" size={20} />
+        </button>
+      }
+    >
+      {PLACES.map(({ to, name }) => (
+        <MenuItem key={to} onSelect={() => void navigate({ to })}>
+          {name}
+        </MenuItem>
+      ))}
+    </Menu>
+  );
+}
+
+function LiveSign() {
+  const state = useLiveState();
+  const words = { live: "live", connecting: "connecting", lost: "not live" }[state];
+  const hint = {
+    live: "Changes appear by themselves",
+    connecting: "Waiting for the live connection",
+    lost: "The live connection is lost and being renewed",
+  }[state];
+  return (
+    <span className={`${styles.live} ${styles[state]}`} title={hint} data-testid="live">
+      {words}
+    </span>
+  );
+}
+
+function PersonMenu({ onHelp }: { onHelp: () => void }) {
+  const me = useMe();
+  const about = useQuery(aboutQuery).data;
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const { theme, zone } = usePreferences();
+  const leave = async () => {
+    await signOut().catch(() => undefined);
+    queries.clear();
+    await navigate({ to: "/sign-in", search: {} });
+  };
+  return (
+    <Menu
+      trigger={
+        <button type="button" className={styles.person} aria-label={`Account of ${me?.username ?? "you"}`}>
+          <Icon name="person" size={18} />
+        </button>
+      }
+    >
+      <MenuLabel>
+        {me?.username} · {me?.role}
+      </MenuLabel>
+      <MenuSeparator />
+      <MenuChoice
+        label="Theme"
+        value={theme}
+        onChange={setTheme}
+        options={[
+          ["system", "As the system"],
+          ["light", "Light"],
+          ["dark", "Dark"],
+        ]}
+      />
+      <MenuSeparator />
+      <MenuChoice
+        label="Exact times"
+        value={zone}
+        onChange={setZone}
+        options={[
+          ["local", "Local time"],
+          ["utc", "UTC"],
+        ]}
+      />
+      <MenuSeparator />
+      <MenuItem onSelect={onHelp} hint="?">
+        Keyboard shortcuts
+      </MenuItem>
+      <MenuItem onSelect={() => void leave()}>Sign out</MenuItem>
+      {about && (
+        <MenuLabel>
+          Steptrail {about.version}
+          {about.demo ? " · demo" : ""}
+        </MenuLabel>
+      )}
+    </Menu>
+  );
+}

@@ -1,0 +1,77 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { facetsQuery, processesQuery } from "@/api/queries";
+import { Button } from "@/components/Button";
+import { Card, Page } from "@/components/Page";
+import { Empty, Loading, Problem } from "@/components/States";
+import type { ProcessesSearch } from "@/lib/search";
+import { Filters } from "./Filters";
+import { ProcessLine } from "./ProcessLine";
+import styles from "./ProcessesPage.module.css";
+
+export function ProcessesPage() {
+  const search = useSearch({ from: "/inside/processes" });
+  const navigate = useNavigate();
+  const facets = useQuery(facetsQuery);
+  const { active, ...others } = search;
+  const query = useInfiniteQuery(processesQuery({ ...others, active: active && active === "yes" }));
+  const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const filtered = Object.keys(search).length > 0;
+  const change = (next: ProcessesSearch) => void navigate({ to: "/processes", search: next, replace: true });
+
+  return (
+    <Page title="Processes">
+      <header className={styles.head}>
+        <h1>Processes</h1>
+        {query.isSuccess && (
+          <p role="status">
+            {rows.length.toLocaleString("en")}
+            {query.hasNextPage ? " shown, more below" : rows.length === 1 ? " process" : " processes"}
+          </p>
+        )}
+      </header>
+      <Filters search={search} facets={facets.data} onChange={change} />
+      <Card aria-label="List of processes">
+        {query.isPending && <Loading rows={8} label="Loading processes" />}
+        {query.isError && rows.length === 0 && <Problem error={query.error} onRetry={() => void query.refetch()} />}
+        {query.isSuccess && rows.length === 0 && filtered && (
+          <Empty icon="filter" title="No process matches">
+            <p>Try fewer filters or another word.</p>
+            <Button onClick={() => change({})}>Clear filters</Button>
+          </Empty>
+        )}
+        {query.isSuccess && rows.length === 0 && !filtered && (
+          <Empty icon="plug" title="There are no processes yet">
+            Write one as YAML and apply it with <code>steptrail apply</code>.
+          </Empty>
+        )}
+        {rows.length > 0 && (
+          <div className={styles.table} role="table" aria-label="Processes">
+            <div className={styles.titles} role="row">
+              {["State", "Process", "Last verdict", "Last run", "Last 30 runs"].map((title) => (
+                <span key={title} role="columnheader">
+                  {title}
+                </span>
+              ))}
+            </div>
+            {rows.map((row) => (
+              <ProcessLine
+                key={row.process_id}
+                row={row}
+                onPick={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })}
+                onFilter={(filter) => change({ ...search, ...filter })}
+              />
+            ))}
+          </div>
+        )}
+      </Card>
+      {query.hasNextPage && (
+        <div className={styles.more}>
+          <Button busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+            {query.isFetchingNextPage ? "Loading…" : "Show more"}
+          </Button>
+        </div>
+      )}
+    </Page>
+  );
+}
