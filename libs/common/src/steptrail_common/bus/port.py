@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
+DELIVERY_LIMIT = 20
+"""Deliveries of one message before it is parked. The same for every queue, because publishers declare queues too."""
+
+DEAD_SUFFIX = ".dead"
+"""Dead letters of queue `q` are in queue `q.dead`, which can be consumed and published to like any other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -25,10 +31,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Exactly one of `queue` (a durable work queue) and `topic` (a routing key on the events exchange)."""
+    """Exactly one of `queue` (a durable work queue) and `topic` (a routing key on the events exchange).
+
+    `reply`: `queue` is the exclusive queue of whoever asked; if it is gone the message is dropped, because nobody
+    waits for it any more, instead of a durable queue being declared for ever.
+    """
 
     queue: str | None = None
     topic: str | None = None
+    reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +57,11 @@ class Subscription:
 
     `queue`: its name. `patterns`: topic patterns (`run.*.#`) that bind it to the events exchange; empty for a work
     queue. `shared`: durable and shared by all replicas (competing consumers); otherwise exclusive to this
-    connection and gone with it (fan-out to every replica). `batch_max`: most deliveries handed over at once
-    (what has arrived is taken, nothing is waited for). `concurrency`: batches handled at the same time.
+    connection and gone with it (fan-out to every replica); its name is used as it is, so make it unique, and it has
+    no dead letters. `batch_max`: most deliveries handed over at once (what has arrived is taken, nothing is waited
+    for; redelivered ones come alone, so that a poisonous one harms no other). `concurrency`: batches handled at the
+    same time. `delivery_limit`: at most `DELIVERY_LIMIT`. `resubscribed`: called each time the queue was declared
+    again after a loss; an exclusive queue may have missed messages meanwhile.
     """
 
     queue: str
@@ -55,12 +69,20 @@ class Subscription:
     shared: bool = True
     batch_max: int = 1
     concurrency: int = 1
-    delivery_limit: int = 20
+    delivery_limit: int = DELIVERY_LIMIT
+    resubscribed: Callable[[], None] | None = None
+
+    @property
+    def prefetch(self) -> int:
+        """Most deliveries held at a time. Single ones are not hoarded (another worker may be idle); batches refill."""
+        waiting = 2 if self.batch_max > 1 else 1
+        return min(self.batch_max * self.concurrency * waiting, 65535)
 
 
 Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
 """Called with 1 to `batch_max` deliveries. Returning acknowledges all of them, raising returns all of them.
-Never run inside the broker's callback. Raise `Reject` to park all at once."""
+Never run inside the broker's callback. What raised is delivered again after a growing pause. Raise `Reject` to park at
+once; a rejected batch is handed over again one by one, and only those rejected alone are parked."""
 
 
 class Reject(Exception):
