@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from steptrail_common.errors import ConfigurationError
+from steptrail_common.errors import ConfigurationError, Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite writer waits for another one."""
@@ -82,11 +82,33 @@ def _sqlite_begins(connection: sa.Connection) -> None:
 
 @asynccontextmanager
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection in a transaction that means to write; committed at the end, rolled back by an exception."""
-    async with engine.connect() as connection:
+    """A connection in a transaction that means to write; committed at the end, rolled back by an exception.
+
+    Raises `Unavailable` when the database is away; whether a commit under way took place is then unknown.
+    """
+    async with _available(), engine.connect() as connection:
         await connection.execution_options(steptrail_immediate=True)
         async with connection.begin():
             yield connection
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for queries. Raises `Unavailable` when the database is away."""
+    async with _available(), engine.connect() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _available() -> AsyncIterator[None]:
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError) as error:
+        raise Unavailable(f"the database cannot be used now ({type(error).__name__})", retry_after_seconds=2) from error
+    except sa.exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable("the connection to the database was lost", retry_after_seconds=2) from error
 
 
 async def migrate(engine: AsyncEngine, *, service: str, migrations: Path, target: str = "head") -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from steptrail_common.contracts.catalog import (
     ConnectionDeleted,
@@ -52,6 +52,26 @@ class CloudEvent(Event):
     def name(self) -> str:
         """The short name: `io.steptrail.run.finished.v1` → `run.finished`."""
         return self.type.removeprefix(TYPE_PREFIX).rsplit(".v", 1)[0]
+
+
+_MESSAGE = TypeAdapter(CloudEvent | list[CloudEvent])
+
+
+def read_events(body: bytes) -> list[tuple[CloudEvent, Event]]:
+    """What an events message holds (structured or batch mode), each with its data as the model of its type.
+
+    Events of names that are not known here are left out, so that consumers survive new ones. Raises `ValueError` for
+    anything else: no JSON, no CloudEvent, wrong data, another version of a known event.
+    """
+    read = _MESSAGE.validate_json(body)
+    events = read if isinstance(read, list) else [read]
+    return [(event, _data_of(event)) for event in events if event.name in EVENT_MODELS]
+
+
+def _data_of(event: CloudEvent) -> Event:
+    if event.type != f"{TYPE_PREFIX}{event.name}.v1":
+        raise ValueError(f"{event.type}: only version 1 of {event.name} is known here")
+    return EVENT_MODELS[event.name].model_validate(event.data)
 
 
 def dedup_id(*parts: object) -> str:

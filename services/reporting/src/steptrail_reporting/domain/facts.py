@@ -9,6 +9,7 @@ from datetime import datetime
 
 from steptrail_common.contracts.model import OPEN_RUN, OPEN_STEP
 from steptrail_common.contracts.orchestrator import RunEvent
+
 from steptrail_reporting.domain.seen import Seen
 from steptrail_reporting.domain.text import storable
 
@@ -44,7 +45,8 @@ class StepFacts:
 
 @dataclass(slots=True)
 class RunFacts:
-    """One run. `queued_at` is the earliest moment known of it until the event that names it has arrived."""
+    """One run. `queued_at` is the earliest moment known of it until the event that names it has arrived;
+    `status_changed`: it ended otherwise than the run of its process that ended before it (see `handlers`)."""
 
     run_id: str
     process_id: str
@@ -62,6 +64,7 @@ class RunFacts:
     duration_seconds: float | None = None
     verdict: str | None = None
     own_failure_class: str | None = None
+    status_changed: bool = False
     seen: Seen = field(default_factory=Seen)
     steps: dict[str, StepFacts] = field(default_factory=dict)
 

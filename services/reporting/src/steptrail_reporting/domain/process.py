@@ -64,7 +64,7 @@ class ProcessFacts:
 
     def note_finished(self, run: RunFacts) -> None:
         """Take a finished run into the recent ones and, if it is the newest, as the last verdict. Idempotent."""
-        if run.ended_at is None:
+        if not run.final or run.ended_at is None:
             return
         ended = Ended(run.ended_at, run.run_id, run.status)
         others = [known for known in self.recent if known.run_id != run.run_id]

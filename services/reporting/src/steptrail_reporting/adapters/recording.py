@@ -1,0 +1,129 @@
+"""The writing side of the SQL store: one transaction over some processes and runs."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from steptrail_reporting.adapters.rows import process_of, process_row, run_of, run_row, step_of, step_row
+from steptrail_reporting.adapters.schema import counters, processes, runs, steps
+from steptrail_reporting.domain.facts import RunFacts, StepFacts
+from steptrail_reporting.domain.process import CANCELLED, Ended, ProcessFacts
+from steptrail_reporting.domain.rollup import Cell
+
+Insert = postgresql.Insert | sqlite.Insert
+
+
+class SqlRecording:
+    """See `ports.Recording`. Rows are locked and written in the order of their keys, so replicas cannot deadlock."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.processes: dict[str, ProcessFacts] = {}
+        self.runs: dict[str, RunFacts] = {}
+        self._stored_steps: dict[tuple[str, str], StepFacts] = {}
+
+    async def load(self, process_ids: Collection[str], run_ids: Collection[str]) -> None:
+        """Lock the processes, making those that are new, then read the runs."""
+        empty = [process_row(ProcessFacts(process_id)) for process_id in sorted(process_ids)]
+        await self._connection.execute(self._insert(processes).on_conflict_do_nothing(), empty)
+        wanted = sa.select(processes).where(processes.c.process_id.in_(sorted(process_ids)))
+        locked = await self._connection.execute(wanted.order_by(processes.c.process_id).with_for_update())
+        self.processes = {row["process_id"]: process_of(row) for row in locked.mappings()}
+        self.runs = await read_runs(self._connection, sa.select(runs).where(runs.c.run_id.in_(sorted(run_ids))))
+        self._stored_steps = {
+            (run.run_id, step.step_id): replace(step) for run in self.runs.values() for step in run.steps.values()
+        }
+
+    async def save_runs(self, touched: Collection[RunFacts], differences: Mapping[Cell, int]) -> None:
+        """See `ports.Recording`. Only steps that changed are written."""
+        changed = [
+            step_row(run.run_id, step)
+            for run in touched
+            for step in run.steps.values()
+            if self._stored_steps.get((run.run_id, step.step_id)) != step
+        ]
+        await self._replace(runs, [run_row(run) for run in touched])
+        await self._replace(steps, changed)
+        added = [
+            {
+                "process_id": cell.process_id,
+                "day": cell.day,
+                "scope": cell.scope,
+                "measure": cell.measure,
+                "bucket": cell.bucket,
+                "count": by,
+            }
+            for cell, by in sorted(differences.items())
+        ]
+        insert = self._insert(counters)
+        grown = counters.c.count + insert.excluded["count"]
+        await self._write(insert.on_conflict_do_update(index_elements=_key(counters), set_={"count": grown}), added)
+
+    async def save_processes(self, changed: Collection[ProcessFacts]) -> None:
+        """See `ports.Recording`."""
+        await self._replace(processes, [process_row(process) for process in changed])
+
+    async def neighbours(self, process_id: str, ended: Ended) -> tuple[Ended | None, Ended | None]:
+        """See `ports.Recording`."""
+        place = sa.tuple_(runs.c.ended_at, runs.c.run_id)
+        here = sa.tuple_(sa.literal(ended.ended_at, runs.c.ended_at.type), sa.literal(ended.run_id))
+        history = (
+            sa.select(runs.c.ended_at, runs.c.run_id, runs.c.status)
+            .where(runs.c.process_id == process_id, runs.c.ended_at.is_not(None), runs.c.status != CANCELLED)
+            .limit(1)
+        )
+        before = history.where(place < here).order_by(runs.c.ended_at.desc(), runs.c.run_id.desc())
+        after = history.where(place > here).order_by(runs.c.ended_at, runs.c.run_id)
+        return await self._ended(before), await self._ended(after)
+
+    async def mark_change(self, run_id: str, changed: bool) -> None:
+        """See `ports.Recording`."""
+        marked = sa.update(runs).where(runs.c.run_id == run_id).values(status_changed=changed)
+        await self._connection.execute(marked)
+
+    async def last_change(self, process_id: str) -> datetime | None:
+        """See `ports.Recording`."""
+        marked = sa.select(runs.c.ended_at).where(runs.c.process_id == process_id, runs.c.status_changed)
+        newest: datetime | None = await self._connection.scalar(marked.order_by(runs.c.ended_at.desc()).limit(1))
+        return newest
+
+    async def _ended(self, query: sa.Select[Any]) -> Ended | None:
+        row = (await self._connection.execute(query)).one_or_none()
+        return Ended(*row) if row else None
+
+    async def _replace(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        """Insert the rows, overwriting those that exist."""
+        insert, key = self._insert(table), _key(table)
+        rest = {column.name: insert.excluded[column.name] for column in table.c if column.name not in key}
+        rows.sort(key=lambda row: tuple(row[name] for name in key))
+        await self._write(insert.on_conflict_do_update(index_elements=key, set_=rest), rows)
+
+    async def _write(self, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            await self._connection.execute(statement, rows)
+
+    def _insert(self, table: sa.Table) -> Insert:
+        if self._connection.dialect.name == "postgresql":
+            return postgresql.insert(table)
+        return sqlite.insert(table)
+
+
+async def read_runs(connection: AsyncConnection, wanted: sa.Select[Any]) -> dict[str, RunFacts]:
+    """The runs a query selects, with their steps, in the query's order."""
+    found = {row["run_id"]: run_of(row) for row in (await connection.execute(wanted)).mappings()}
+    if found:
+        parts = await connection.execute(
+            sa.select(steps).where(steps.c.run_id.in_(found)).order_by(steps.c.run_id, steps.c.number, steps.c.step_id)
+        )
+        for row in parts.mappings():
+            found[row["run_id"]].steps[row["step_id"]] = step_of(row)
+    return found
+
+
+def _key(table: sa.Table) -> list[str]:
+    return [column.name for column in table.primary_key]
