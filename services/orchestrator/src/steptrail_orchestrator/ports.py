@@ -1,0 +1,231 @@
+"""What the orchestrator needs: a store whose transactions it can trust, the catalog, and a bus."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from steptrail_common.contracts.catalog import ConnectionRights, DefinitionSnapshot, SealedConnection
+from steptrail_common.contracts.definition import Document
+from steptrail_common.contracts.orchestrator import LoggedEvent, RunAccepted, RunEvent, Trigger
+from steptrail_common.contracts.workers import Evidence, Heartbeat, StepResult
+
+from steptrail_orchestrator.domain.run import AttemptEnd, AttemptState, Chain, RunState, StepState, World
+from steptrail_orchestrator.domain.walk import Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a decision sees: the world, the locked runs by id, and which of the given dedup ids are new."""
+
+    world: World
+    walks: Mapping[str, Walk]
+    fresh: frozenset[str] = frozenset()
+
+
+Decision = Callable[[Scene], None]
+"""Pure and synchronous: moves the walks. It may be called again with a new scene if the transaction must be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a committed decision did. `wake_in_seconds`: until the earliest wake-up it noted, None without one."""
+
+    walks: Sequence[Walk]
+    wake_in_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """A run to begin. `reused`: results of an earlier run that it keeps, by step id."""
+
+    run_id: str
+    chain: Chain
+    trigger: Trigger
+    initiated_by: str
+    key: str | None
+    inputs: dict[str, object]
+    from_run: str | None = None
+    from_step: str | None = None
+    reused: Mapping[str, StepState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """`digest` is a hash of the request: the same key with another one is refused."""
+
+    actor: str
+    key: str
+    digest: str
+
+
+class RunStore(Protocol):
+    """The runs, and the only way to change them. Every method is one transaction: all of it or nothing.
+
+    Raises `Unavailable` while the database is away; nothing has happened then, or, if the connection broke during the
+    commit, all of it may have: every call can be repeated. Moments are the database's clock.
+    """
+
+    async def begin(
+        self, order: RunOrder, decision: Callable[[Walk, datetime], None], key: IdempotencyKey | None
+    ) -> tuple[RunAccepted, float | None]:
+        """Write a new run with what `decision` makes of it; returns it with the seconds to its first wake-up.
+
+        With a key seen before returns the run it made then; raises `InvalidInput` if the request was another one.
+        """
+
+    async def repeated(self, key: IdempotencyKey) -> RunAccepted | None:
+        """The run an idempotency key has made, None for a new one. Raises `InvalidInput` as `begin` does."""
+
+    async def decide(self, run_ids: Collection[str], decision: Decision, *, dedup_ids: Sequence[str] = ()) -> Decided:
+        """Lock the runs (in id order; unknown ids are left out), decide, write all effects with their messages.
+
+        `dedup_ids` name the messages that led here: those seen before are missing from `Scene.fresh`. A result is
+        accepted by a conditional update on run, step, attempt, token and open state; if it finds nothing, all is
+        rolled back.
+        """
+
+    async def decide_due(self, decision: Decision, *, empty_queues: frozenset[str], limit: int) -> Decided:
+        """The same for open runs whose wake-up is due, passing over those locked by others: safe on every replica."""
+
+    async def decide_orphans(self, decision: Decision, *, limit: int) -> Decided:
+        """The same for open runs that have neither an open attempt nor a step with a due time."""
+
+    async def next_wake_seconds(self) -> float | None:
+        """Until the earliest wake-up of an open run; negative if it is late, None if no run is open."""
+
+    async def beat(self, heartbeats: Sequence[Heartbeat], *, lease_seconds: float, grace_seconds: float) -> None:
+        """Note that workers live and renew their leases. A lease whose attempt is over or locked is passed over."""
+
+    async def prune(self, *, older_than_seconds: float) -> None:
+        """Forget message ids and workers that have been silent for so long, and idempotency keys after a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list. Empty means all; `since` inclusive, `until` exclusive, on `queued_at`."""
+
+    process_id: str | None = None
+    statuses: tuple[str, ...] = ()
+    key: str | None = None
+    initiated_by: str | None = None
+    trigger: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list of runs: newest first by (`queued_at`, `run_id`)."""
+
+    queued_at: datetime
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """An attempt as it is kept: its state, and its end if it has one."""
+
+    state: AttemptState
+    status: str
+    end: AttemptEnd | None
+    duration_seconds: float | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """Everything kept of one run."""
+
+    run: RunState
+    chain: Chain
+    steps: Mapping[str, StepState]
+    attempts: Sequence[StoredAttempt]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWorker:
+    """A worker by its last heartbeat, `silent_seconds` ago."""
+
+    worker_id: str
+    version: str
+    check_types: tuple[str, ...]
+    load: int
+    capacity: int
+    seen_at: datetime
+    silent_seconds: float
+
+
+class RunReader(Protocol):
+    """Reading, without locks; what it returns is committed. Raises `Unavailable`; absent things are None or empty."""
+
+    async def now(self) -> datetime:
+        """The database's clock."""
+
+    async def run(self, run_id: str) -> StoredRun | None: ...
+
+    async def runs(
+        self, wanted: RunFilter, *, before: Place | None, limit: int
+    ) -> list[tuple[RunState, StoredRun | None]]:
+        """Newest first. An open run comes with its steps, which its sentence is made of; a finished one has it stored."""
+
+    async def rechecks_of(self, run_id: str) -> list[str]:
+        """Runs that continued this one, oldest first."""
+
+    async def last_good(self, process_id: str, before: datetime) -> str | None:
+        """The last successful run of the process that was queued before."""
+
+    async def durations(self, process_id: str, runs: int) -> tuple[dict[str, list[float]], list[float]]:
+        """Seconds per step id, and of whole runs, of the last successful runs of the process."""
+
+    async def events(self, run_id: str, *, after: int, limit: int) -> list[RunEvent]:
+        """Of one run, by number."""
+
+    async def log(
+        self, *, after: int, run_ids: Sequence[str], process_ids: Sequence[str], limit: int
+    ) -> list[LoggedEvent]:
+        """Of all runs, by position. On PostgreSQL positions can become visible out of order for a moment."""
+
+    async def evidence(self, run_id: str, evidence_id: str) -> Evidence | None: ...
+
+    async def workers(self) -> list[StoredWorker]: ...
+
+    async def last_results(self) -> dict[str, datetime]:
+        """When an attempt of each check type last ended with a result."""
+
+    async def check(self) -> None:
+        """Whether the store can be read and written now. Raises `Unavailable`."""
+
+
+class Catalog(Protocol):
+    """Definitions and connections, as the catalog service has them."""
+
+    async def snapshot(self, process_id: str) -> DefinitionSnapshot:
+        """The active revision with its connections, at most a second old. Raises `NotFound`, `Unavailable`."""
+
+    async def draft(self, document: Document) -> DefinitionSnapshot:
+        """The same for a definition that is not saved. Raises `InvalidInput` naming its faults."""
+
+    async def connection(self, connection_id: str) -> SealedConnection:
+        """Raises `NotFound`, `Unavailable`."""
+
+    async def store_rights(self, connection_id: str, rights: ConnectionRights) -> None:
+        """Keep what a worker found the account of a connection may do."""
+
+    def forget(self) -> None:
+        """Drop what is cached: a process or a connection has changed."""
+
+
+class Prober(Protocol):
+    """Asks a worker for something that is not recorded."""
+
+    async def ask(self, check_type: str, probe: "Probe", *, timeout_seconds: float) -> "ProbeReply":
+        """Raises `Unavailable` when no worker answers in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An answer that changed nothing, with the reason, for the audit."""
+
+    result: StepResult
+    why: str
