@@ -58,6 +58,15 @@ class _Ready:
     headers: dict[str, str]
     confirmed: "asyncio.Future[None]"
 
+    def settle(self, failure: BaseException | None) -> None:
+        """Tell the attempt that waits, if it still does."""
+        if self.confirmed.done():
+            return
+        if failure is not None:
+            self.confirmed.set_exception(failure)
+        else:
+            self.confirmed.set_result(None)
+
 
 class WorkerLoop:
     """One per worker process. `start` once, `run` in the background, `close` after the bus has drained."""
@@ -82,6 +91,7 @@ class WorkerLoop:
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._running: dict[str, StepRequest] = {}
+        self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
         self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
 
@@ -161,9 +171,11 @@ class WorkerLoop:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run_item(self, request: StepRequest, received: float) -> None:
-        """One attempt from its slot to the confirmed result. A repeat of one that is under way is left to that."""
-        if request.token in self._running:
+        """One attempt from its slot to the confirmed result. A repeat of one that is under way waits for that."""
+        if request.token in self._ends:
+            await asyncio.shield(self._ends[request.token])
             return
+        self._ends[request.token] = end = asyncio.get_running_loop().create_future()
         structlog.contextvars.bind_contextvars(run_id=request.run_id, step_id=request.step_id, attempt=request.attempt)
         self._running[request.token] = request
         try:
@@ -179,7 +191,8 @@ class WorkerLoop:
             self._ready.put_nowait(ready)
             await ready.confirmed
         finally:
-            self._running.pop(request.token, None)
+            del self._running[request.token], self._ends[request.token]
+            end.set_result(None)
 
     async def _checked(self, request: StepRequest, received: float) -> StepResult:
         kind = request.check.type
@@ -224,16 +237,17 @@ class WorkerLoop:
             dedup_id=dedup_id(*identity, "result"),
             headers=batch[0].headers if same_trace else {},
         )
+        failure: BaseException | None = None
         try:
             await self._confirmed(message)
         except PublishFailed as error:
+            failure = error
+        except BaseException as error:
+            failure = PublishFailed(f"publishing ended: {error!r}")
+            raise
+        finally:
             for item in batch:
-                if not item.confirmed.done():
-                    item.confirmed.set_exception(error)
-            return
-        for item in batch:
-            if not item.confirmed.done():
-                item.confirmed.set_result(None)
+                item.settle(failure)
 
     async def _confirmed(self, message: Message) -> None:
         for pause in _PUBLISH_PAUSES_SECONDS:
