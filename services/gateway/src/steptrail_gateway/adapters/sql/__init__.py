@@ -1,0 +1,1 @@
+"""The gateway's store in PostgreSQL or SQLite, by SQLAlchemy Core."""
