@@ -9,6 +9,7 @@ SteptrailError
 ├── Stale             412  someone else saved first
 ├── TooLarge          413
 ├── UnsupportedMedia  415
+├── PreconditionRequired 428  say which revision you changed
 ├── TooManyRequests   429
 ├── Unavailable       503  a part we need is away; repeat later
 └── ConfigurationError     refuses to start, says what to do
@@ -27,9 +28,7 @@ class SteptrailError(Exception):
     slug: ClassVar[str] = "internal"
     permanent: ClassVar[bool] = True
 
-    def __init__(
-        self, detail: str, *, errors: list[FieldError] | None = None, retry_after_seconds: int | None = None
-    ):
+    def __init__(self, detail: str, *, errors: list[FieldError] | None = None, retry_after_seconds: int | None = None):
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
@@ -86,6 +85,12 @@ class UnsupportedMedia(SteptrailError):
     """A content type this route does not read."""
 
     status, title, slug = 415, "Unsupported content type", "unsupported-media-type"
+
+
+class PreconditionRequired(SteptrailError):
+    """A write that must name the state it was made from (`If-Match`)."""
+
+    status, title, slug = 428, "Condition required", "precondition-required"
 
 
 class TooManyRequests(SteptrailError):

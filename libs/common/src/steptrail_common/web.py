@@ -196,6 +196,7 @@ def _as_class(kind: type[SteptrailError], status: HTTPStatus, detail: str) -> St
 _CLASSES = (
     errors.InvalidInput, errors.NotAuthenticated, errors.Forbidden, errors.NotFound, errors.Conflict, errors.Stale,
     errors.TooLarge, errors.UnsupportedMedia, errors.TooManyRequests, errors.Unavailable,
+    errors.PreconditionRequired,
 )  # fmt: skip
 _BY_STATUS: dict[int, type[SteptrailError]] = {kind.status: kind for kind in _CLASSES}
 

@@ -32,9 +32,7 @@ class ProcessView(ProcessSummary):
 
     document: Document
     definition: Definition
-    source_yaml: str = Field(
-        description="The same document as YAML: as sent when YAML was sent, else generated"
-    )
+    source_yaml: str = Field(description="The same document as YAML: as sent when YAML was sent, else generated")
 
 
 class RevisionSummary(Contract):
@@ -57,6 +55,7 @@ class ValidationReport(Contract):
 
     valid: bool
     errors: list[FieldError]
+    warnings: list[FieldError] = Field(default=[], description="Allowed, but probably not what is meant")
     definition: Definition | None = None
 
 
@@ -229,9 +228,7 @@ class ProcessSaved(Event):
     tags: list[str] = []
     owner: str | None = None
     active: bool = True
-    steps: list[dict[str, Json]] = Field(
-        default=[], description="step_id, number, name, check_type of each step"
-    )
+    steps: list[dict[str, Json]] = Field(default=[], description="step_id, number, name, check_type of each step")
     notify: list[dict[str, Json]] = Field(default=[], description="The notify rules of the definition")
     at: Timestamp
     by: str

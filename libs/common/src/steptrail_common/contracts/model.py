@@ -26,11 +26,14 @@ class Event(BaseModel):
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of `500ms`, `30s`, `15m`, `2h`, `1d`. Raises ValueError for anything else, for 0 and above 366 days."""
+    """Seconds of `500ms`, `30s`, `15m`, `2h`, `1d`, to the millisecond, so that `format_duration` can spell it.
+
+    Raises ValueError for anything else, for 0 and above 366 days.
+    """
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("write a duration with its unit, such as 500ms, 30s, 15m, 2h or 1d")
-    seconds = float(match[1]) * _UNIT_SECONDS[match[2]]
+    seconds = round(float(match[1][:40]) * _UNIT_SECONDS[match[2]], 3)
     if not 0 < seconds <= MAX_DURATION_SECONDS:
         raise ValueError("a duration must be above 0 and at most 366d")
     return seconds
@@ -143,9 +146,7 @@ OPEN_RUN = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 class Problem(BaseModel):
     """An RFC 9457 problem document, the one shape of every error."""
 
-    type: str = Field(
-        description="A stable identifier of the kind of error", examples=["/problems/run-not-found"]
-    )
+    type: str = Field(description="A stable identifier of the kind of error", examples=["/problems/run-not-found"])
     title: str
     status: int
     detail: str
