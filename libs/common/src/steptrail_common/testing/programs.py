@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -92,3 +93,20 @@ def _runs(path: Path) -> bool:
         return subprocess.run([path, "--version"], capture_output=True, timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+def main() -> None:
+    """Install what is missing before the tests begin: inside a test it would run into the test's time limit."""
+    found = {"rabbitmq": rabbitmq_server, "postgres": postgres_folder, "mongo": mongod, "chromium": chromium}
+    for kind, find in found.items():
+        given = f"STEPTRAIL_TEST_{kind.upper()}" + ("" if kind == "chromium" else "_URL")
+        if os.environ.get(given) or find() or not can_install():
+            continue
+        sys.stderr.write(f"» installing {' '.join(PACKAGES[kind])} for the tests\n")
+        if reason := install(kind):
+            sys.stderr.write(f"» {reason}\n")
+        _runs.cache_clear()
+
+
+if __name__ == "__main__":
+    main()

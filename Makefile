@@ -1,0 +1,58 @@
+# Every verb of the project. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON := .venv/bin/python
+UI := services/gateway/ui
+SOURCES := $(wildcard libs/*/src services/*/src deploy/*/src)
+
+# Words after the verb's own work, e.g. `make test ARGS="-k outbox"` or `make up ARGS="--port 9000"`.
+ARGS ?=
+
+.PHONY: help up down test check fmt e2e chaos bench docs setup lock page
+
+help: ## list the verbs
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+up: ## install what is needed, build the page, start Steptrail with the demo on http://127.0.0.1:8080
+	@scripts/setup.sh runtime
+	@scripts/page.sh
+	@exec .venv/bin/steptrail up --demo $(ARGS)
+
+down: ## stop what `make up` started
+	@if [ -x .venv/bin/steptrail ]; then exec .venv/bin/steptrail down $(ARGS); fi
+
+setup: ## everything for development: Python and Node packages, our own packages editable
+	@scripts/setup.sh dev
+	@scripts/page.sh --only-packages
+
+page: setup ## build the browser application into the gateway
+	@scripts/page.sh
+
+test: setup page ## every test, against real servers that it starts itself
+	@scripts/test.sh $(ARGS)
+
+e2e: setup page ## only the end-to-end tests, in both topologies
+	@$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+chaos: setup page ## only the tests that kill, cut and restart things
+	@$(PYTHON) -m pytest tests/e2e/test_failures.py $(ARGS)
+
+bench: setup page ## measure; prints a table and writes bench-results/
+	@$(PYTHON) -m tests.benchmarks $(ARGS)
+
+check: setup ## format, lint, types, import rules; the page's as well
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy $(SOURCES)
+	@.venv/bin/lint-imports
+	@cd $(UI) && ../../../scripts/node.sh npm run --silent check
+
+fmt: setup ## format and mend what can be mended by itself
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+docs: setup ## write again what is generated: OpenAPI, AsyncAPI, event schemas
+	@$(PYTHON) scripts/generate_docs.py
+
+lock: ## resolve all dependencies again (ARGS=--upgrade for newer ones)
+	@scripts/lock.sh $(ARGS)

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The whole test suite: the page's unit tests, then everything in Python against real servers. Extra words go to pytest.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+page=0
+(cd services/gateway/ui && ../../../scripts/node.sh npm test --silent) || page=$?
+if [ $page -ne 0 ]; then echo "The page's tests failed; the others follow." >&2; fi
+.venv/bin/python -m steptrail_common.testing.programs || exit 1
+.venv/bin/python -m pytest "$@"
+rest=$?
+if [ $page -ne 0 ]; then echo "FAILED: the page's tests (above)"; exit 1; fi
+exit $rest
