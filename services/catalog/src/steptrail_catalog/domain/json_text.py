@@ -25,7 +25,7 @@ def read_json(text: str) -> Source:
     except RecursionError:
         raise Unreadable(f"nested deeper than {MAX_DEPTH} levels") from None
     if not isinstance(document, dict):
-        raise Unreadable("a definition is a JSON object: {\"version\": 1, \"process\": …}")
+        raise Unreadable('a definition is a JSON object: {"version": 1, "process": …}')
     check_size(document)
     return Source(document)
 

@@ -192,7 +192,9 @@ def _own_resolvers() -> None:
         first: [(tag, regexp) for tag, regexp in pairs if tag != "tag:yaml.org,2002:bool"]
         for first, pairs in yaml.SafeDumper.yaml_implicit_resolvers.items()
     }
-    _Writer.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF"))
+    _Writer.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+    )
     numbers = re.compile(r"[-+]?[0-9][0-9_]*\Z|0[ox][0-9a-fA-F]+\Z")
     _Writer.add_implicit_resolver("tag:yaml.org,2002:int", numbers, list("-+0123456789"))
     _Writer.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
@@ -203,5 +205,7 @@ _own_resolvers()
 
 def write_yaml(document: dict[str, Any]) -> str:
     """A document as YAML in its own order of keys; `read_yaml` gives the same document back."""
-    text: str = yaml.dump(document, Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    text: str = yaml.dump(
+        document, Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
     return text
