@@ -1,7 +1,7 @@
 """The RabbitMQ bus keeps the bus contract, and survives what happens to connections and queues."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import aio_pika
 import pytest
@@ -18,8 +18,22 @@ from steptrail_common.testing.bus_contract import (
     queue_name,
     texts,
 )
+from steptrail_common.testing.plugin import RABBITMQ, Servers
+from steptrail_common.testing.process import GivenServer, Server
 from steptrail_common.testing.tcp_proxy import TcpProxy
 from yarl import URL
+
+
+async def clean_up(*buses: RabbitBus) -> None:
+    """Close, and delete the queues of the test: the broker is shared by the session."""
+    names: set[str] = set()
+    for bus in buses:
+        if bus.healthy():
+            names |= set(await bus.queue_depths())
+        await bus.close()
+    async with await aio_pika.connect(buses[0]._publishing._url) as connection, connection.channel() as channel:
+        for name in names:
+            await channel.queue_delete(name)
 
 
 @pytest.fixture
@@ -38,7 +52,7 @@ async def bus(rabbitmq_url: str) -> AsyncIterator[RabbitBus]:
     made = RabbitBus(rabbitmq_url, name="test")
     await made.start()
     yield made
-    await made.close()
+    await clean_up(made)
 
 
 @pytest.fixture
@@ -48,7 +62,7 @@ async def cut_bus(rabbitmq_url: str, proxy: TcpProxy) -> AsyncIterator[RabbitBus
     made = RabbitBus(url, name="test", start_timeout_seconds=5, publish_timeout_seconds=2)
     await made.start()
     yield made
-    await made.close()
+    await clean_up(made)
 
 
 @pytest.fixture
@@ -72,8 +86,7 @@ class TestRabbitBus(BusContract):
             return bus
 
         yield make
-        for bus in made:
-            await bus.close()
+        await clean_up(*made)
 
 
 @pytest.mark.req("NFR-006")
@@ -249,3 +262,38 @@ async def test_a_broker_that_is_not_there_is_unavailable(unused_tcp_port: int) -
     with pytest.raises(Unavailable, match="cannot be reached"):
         await bus.start()
     assert not bus.healthy()
+
+
+@pytest.fixture
+def own_broker(servers: Servers) -> Iterator[Server]:
+    """A broker of this test alone, to be killed."""
+    broker = servers.make(RABBITMQ)
+    if isinstance(broker, GivenServer):
+        pytest.skip("a broker given by address cannot be killed")
+    yield broker
+    broker.discard()
+
+
+@pytest.mark.req("NFR-006")
+async def test_a_killed_broker_loses_nothing_confirmed_and_everyone_comes_back(own_broker: Server) -> None:
+    """Kill -9 and restart: confirmed work is still there, subscriptions and fan-out queues are made again."""
+    work, topic = queue_name(), queue_name("topic")
+    bus = RabbitBus(own_broker.url, name="test", publish_timeout_seconds=2)
+    await bus.start()
+    facts, done, holes = Collector(), Collector(), list[str]()
+    await bus.subscribe(
+        Subscription(queue_name("sse"), (topic,), shared=False, resubscribed=lambda: holes.append("hole")), facts
+    )
+    await bus.publish([(Destination(queue=work), message(f"{n}")) for n in range(100)])
+    await asyncio.to_thread(own_broker.kill)
+    await eventually(lambda: not bus.healthy())
+    with pytest.raises(PublishFailed):
+        await bus.publish([(Destination(queue=work), message("lost"))])
+    await asyncio.to_thread(own_broker.start)
+    await eventually(bus.healthy, 30)
+    assert holes
+    await bus.subscribe(Subscription(work, batch_max=50), done)
+    await eventually(lambda: {f"{n}" for n in range(100)} <= set(done.texts), 30)
+    await bus.publish([(Destination(topic=topic), message("live again"))])
+    await eventually(lambda: facts.texts == ["live again"])
+    await bus.close()
