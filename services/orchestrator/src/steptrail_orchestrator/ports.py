@@ -8,7 +8,7 @@ from typing import Protocol
 from steptrail_common.contracts.catalog import ConnectionRights, DefinitionSnapshot, SealedConnection
 from steptrail_common.contracts.definition import Document
 from steptrail_common.contracts.orchestrator import LoggedEvent, RunAccepted, RunEvent, Trigger
-from steptrail_common.contracts.workers import Evidence, Heartbeat, StepResult
+from steptrail_common.contracts.workers import Evidence, Heartbeat
 
 from steptrail_orchestrator.domain.run import AttemptEnd, AttemptState, Chain, RunState, StepState, World
 from steptrail_orchestrator.domain.walk import Walk
@@ -24,7 +24,7 @@ class Scene:
 
 
 Decision = Callable[[Scene], None]
-"""Pure and synchronous: moves the walks. It may be called again with a new scene if the transaction must be repeated."""
+"""Pure and synchronous: moves the walks. Called once per transaction; the store writes what it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class RunOrder:
     inputs: dict[str, object]
     from_run: str | None = None
     from_step: str | None = None
+    trace: str | None = None
     reused: Mapping[str, StepState] = field(default_factory=dict)
 
 
@@ -167,7 +168,7 @@ class RunReader(Protocol):
     async def runs(
         self, wanted: RunFilter, *, before: Place | None, limit: int
     ) -> list[tuple[RunState, StoredRun | None]]:
-        """Newest first. An open run comes with its steps, which its sentence is made of; a finished one has it stored."""
+        """Newest first. An open run comes with its steps, of which its sentence is made; a finished one without."""
 
     async def rechecks_of(self, run_id: str) -> list[str]:
         """Runs that continued this one, oldest first."""
@@ -175,7 +176,7 @@ class RunReader(Protocol):
     async def last_good(self, process_id: str, before: datetime) -> str | None:
         """The last successful run of the process that was queued before."""
 
-    async def durations(self, process_id: str, runs: int) -> tuple[dict[str, list[float]], list[float]]:
+    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[float]], list[float]]:
         """Seconds per step id, and of whole runs, of the last successful runs of the process."""
 
     async def events(self, run_id: str, *, after: int, limit: int) -> list[RunEvent]:
@@ -214,18 +215,3 @@ class Catalog(Protocol):
 
     def forget(self) -> None:
         """Drop what is cached: a process or a connection has changed."""
-
-
-class Prober(Protocol):
-    """Asks a worker for something that is not recorded."""
-
-    async def ask(self, check_type: str, probe: "Probe", *, timeout_seconds: float) -> "ProbeReply":
-        """Raises `Unavailable` when no worker answers in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """An answer that changed nothing, with the reason, for the audit."""
-
-    result: StepResult
-    why: str

@@ -134,6 +134,8 @@ class RunState:
     failure_class: FailureClass | None = None
     from_run: str | None = None
     from_step: str | None = None
+    trace: str | None = None
+    """The trace context that every message of the run continues."""
 
 
 @dataclass(slots=True)
@@ -147,8 +149,6 @@ class AttemptState:
     dispatched_at: datetime
     started_at: datetime | None = None
     lease_until: datetime | None = None
-    hard_until: datetime | None = None
-    """When it is given up even if its worker still beats; set when a worker starts it."""
     published_at: datetime | None = None
     """When its request was last put into the outbox."""
     publications: int = 1

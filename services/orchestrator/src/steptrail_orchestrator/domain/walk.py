@@ -65,8 +65,14 @@ class Walk:
         self.requests: list[StepRequest] = []
         self.late: list[LateResult] = []
         self.repaired = 0
+        self._was = (run.wake_at, run.seq)
 
     # --- looking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def moved(self) -> bool:
+        """Whether the run itself has to be written."""
+        return (self.run.wake_at, self.run.seq) != self._was
 
     @property
     def open_step(self) -> StepState | None:
