@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from steptrail_common.contracts.events import CONTENT_TYPE, EVENT_MODELS, TYPE_PREFIX, CloudEvent
 from steptrail_common.contracts.workers import EVENTS_EXCHANGE
 from steptrail_gateway.service import openapi_document
@@ -100,7 +101,8 @@ def _message(name: str) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = {}
-    for model in (CloudEvent, *EVENT_MODELS.values()):
+    models: list[type[BaseModel]] = [CloudEvent, *EVENT_MODELS.values()]
+    for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

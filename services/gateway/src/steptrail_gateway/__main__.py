@@ -1,4 +1,4 @@
-"""`python -m steptrail_gateway` serves; `create-link [USERNAME]` prints a sign-in link; `verify-audit` checks the log."""
+"""Serves; `create-link [USERNAME]` prints a sign-in link instead, `verify-audit` checks the audit log."""
 
 import asyncio
 import sys

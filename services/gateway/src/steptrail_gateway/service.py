@@ -169,9 +169,13 @@ async def create_api_token(
     role: Role = "admin",
     expires_in_days: int | None = None,
 ) -> str:
-    """An API token of this account; the text is shown nowhere else. The store must be prepared (`start`)."""
+    """An API token of this account, in place of those of the same name; the text is shown nowhere else.
+
+    The store must be prepared (`start`).
+    """
     user = await accounts.named(username, stores=service.stores)
     wanted = TokenWrite(name=name, role=role, expires_in_days=expires_in_days)
+    await tokens.revoke_named(user, name, accounts.SYSTEM, credentials=service.stores.credentials, clock=service.clock)
     return await tokens.create_for(
         user, wanted, accounts.SYSTEM, credentials=service.stores.credentials, clock=service.clock
     )

@@ -25,6 +25,15 @@ class RunFact(Contract):
     retries: int = 0
 
 
+class RunExport(Contract):
+    """An export as JSON. `count` stands at its end as proof that nothing was cut off."""
+
+    since: Timestamp
+    until: Timestamp
+    items: list[RunFact]
+    count: int
+
+
 class StepFact(Contract):
     run_id: str
     step_id: str
@@ -76,9 +85,7 @@ class ProcessFigures(Contract):
     runs: int
     by_status: dict[str, int]
     by_trigger: dict[str, int]
-    success_rate: float | None = Field(
-        description="success and warning over all runs but cancelled and error"
-    )
+    success_rate: float | None = Field(description="success and warning over all runs but cancelled and error")
     p50_seconds: float | None
     p95_seconds: float | None
     p99_seconds: float | None
@@ -100,6 +107,4 @@ class ProcessState(Contract):
     last_run_at: Timestamp | None
     since: Timestamp | None = Field(description="Since when the last status has stood without interruption")
     running: int = 0
-    recent: list[tuple[str, str]] = Field(
-        default=[], description="(run_id, status) of the last 30 runs, oldest first"
-    )
+    recent: list[tuple[str, str]] = Field(default=[], description="(run_id, status) of the last 30 runs, oldest first")

@@ -11,7 +11,7 @@ from steptrail_common.contracts.gateway import Me, Role, TokenView, UserView
 
 from steptrail_gateway.domain.permissions import lower, permissions_of, require
 
-TOKEN_PREFIX: Final = "stp_"
+TOKEN_PREFIX: Final = "stp_"  # noqa: S105  (a prefix, no password)
 LINK_LIFETIME: Final = timedelta(minutes=15)
 SEEN_INTERVAL: Final = timedelta(minutes=1)
 """How exact "last seen" and "last used" are: more would be one write per request."""

@@ -1,6 +1,7 @@
 """Pass a request on to the service that owns the matter: permission first, audit after."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -38,7 +39,7 @@ async def relay(
     Raises `Forbidden`, whatever the service answers, and `Unavailable` when it is away.
     """
     caller.require(permission)
-    headers = {ACTOR_HEADER: caller.username, ROLE_HEADER: caller.role, **request.headers}
+    headers = {**_actor(caller), **request.headers}
     response = await to.request(
         request.method,
         request.path,
@@ -51,6 +52,19 @@ async def relay(
         deed = Deed(caller.username, request.action, request.object, {"via": caller.via}, caller.address)
         await audit.append(deed, clock.now())
     return response
+
+
+@asynccontextmanager
+async def stream_relay(caller: Caller, permission: str, to: Downstream, request: Forwarded) -> AsyncIterator[Answer]:
+    """The answer to a read, to be taken piece by piece."""
+    caller.require(permission)
+    headers = {**_actor(caller), **request.headers}
+    async with to.stream(request.method, request.path, headers=headers, params=request.params) as answer:
+        yield answer
+
+
+def _actor(caller: Caller) -> dict[str, str]:
+    return {ACTOR_HEADER: caller.username, ROLE_HEADER: caller.role}
 
 
 def scoped_key(caller: Caller, key: str | None) -> dict[str, str]:

@@ -13,6 +13,8 @@ from steptrail_gateway.domain.people import TOKEN_PREFIX, ApiToken, Caller, User
 from steptrail_gateway.domain.permissions import lower
 from steptrail_gateway.ports import CredentialStore
 
+_PAGE = 200
+
 
 async def create(caller: Caller, wanted: TokenWrite, *, credentials: CredentialStore, clock: Clock) -> TokenCreated:
     """A token of the caller's own. It has at most the caller's role, and one made by a token does not outlive it."""
@@ -36,6 +38,17 @@ async def create_for(user: User, wanted: TokenWrite, actor: str, *, credentials:
     token, secret = new_token(user.user_id, wanted, clock)
     await credentials.add_token(token, Deed(actor, "token.create", token.name, {"role": token.role}))
     return secret
+
+
+async def revoke_named(user: User, name: str, actor: str, *, credentials: CredentialStore, clock: Clock) -> None:
+    """Revoke an account's tokens of this name, so that making one again does not leave the old ones behind."""
+    after: str | None = None
+    while found := await credentials.tokens(user.user_id, after=after, limit=_PAGE):
+        for token in found:
+            if token.name == name:
+                deed = Deed(actor, "token.revoke", token.token_id)
+                await credentials.revoke_token(user.user_id, token.token_id, deed, clock.now())
+        after = found[-1].token_id
 
 
 async def revoke(caller: Caller, token_id: str, *, credentials: CredentialStore, clock: Clock) -> None:

@@ -117,7 +117,7 @@ class SqlCredentials:
                     .returning(attempts)
                 )
                 row = (await connection.execute(upsert)).one()
-                counted.append(Attempts(row.subject, row.count, row.window_started_at))
+                counted.append(Attempts(*row))
         return counted
 
     async def forget_attempts(self, subject: str) -> None:
@@ -133,7 +133,8 @@ class SqlCredentials:
 
     async def _with_user(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Row[Any] | None:
         async with reading(self._engine) as connection:
-            return (await connection.execute(_joined(table, condition))).first()
+            row: sa.Row[Any] | None = (await connection.execute(_joined(table, condition))).first()
+        return row
 
 
 def _joined(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:

@@ -1,13 +1,16 @@
 """From a public request to an internal one, and the answer back."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from steptrail_common.contracts.model import Contract, Problem
 
 from steptrail_gateway.domain.people import Caller
 from steptrail_gateway.entrypoints.http.access import Gateway
-from steptrail_gateway.handlers.relay import Forwarded, relay
+from steptrail_gateway.handlers.relay import Forwarded, relay, stream_relay
 from steptrail_gateway.ports import Answer, Downstream
 
 PREFIX: Final = "/api/v1"
@@ -51,12 +54,32 @@ async def forward(gateway: Gateway, caller: Caller, permission: str, to: Downstr
 
 
 def handed_back(answer: Answer) -> Response:
-    """The service's answer as ours: bytes untouched, its own addresses moved below our prefix."""
+    """The service's answer as ours: bytes untouched."""
+    return Response(content=answer.content, status_code=answer.status_code, headers=_headers(answer))
+
+
+async def pass_through(
+    gateway: Gateway, caller: Caller, permission: str, to: Downstream, request: Forwarded
+) -> Response:
+    """Pass a read on and hand back its body piece by piece, however large it is."""
+    opened = AsyncExitStack()
+    answer = await opened.enter_async_context(stream_relay(caller, permission, to, request))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async with opened:
+            async for piece in answer.aiter_bytes():
+                yield piece
+
+    return StreamingResponse(pieces(), status_code=answer.status_code, headers=_headers(answer))
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    """What concerns the client; the service's own addresses are moved below our prefix."""
     headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
     location = answer.headers.get("location")
     if location is not None and location.startswith("/"):
         headers["location"] = PREFIX + location
-    return Response(content=answer.content, status_code=answer.status_code, headers=headers)
+    return headers
 
 
 def as_json(body: Contract) -> Any:

@@ -64,8 +64,9 @@ def _add_security(document: dict[str, Any]) -> None:
 
 def _add_permissions(routes: Iterable[tuple[str, APIRoute]], document: dict[str, Any]) -> None:
     for path, route in routes:
-        for method in route.methods:
+        for method in route.methods or ():
             operation = document["paths"][path][method.lower()]
+            operation["operationId"] = route.name
             permission = permission_of(route)
             if permission is None:
                 operation["security"] = []

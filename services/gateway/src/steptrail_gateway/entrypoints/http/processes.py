@@ -66,18 +66,21 @@ async def list_processes(
     caller: Reader,
     q: Annotated[str | None, Query(max_length=200, description="Free text in id, name, description")] = None,
     category: str | None = None,
-    tag: Annotated[list[str], Query(description="Repeatable: all of them")] = [],  # noqa: B006
+    tag: Annotated[list[str] | None, Query(description="Repeatable: all of them")] = None,
     owner: str | None = None,
     active: bool | None = None,
-    ids: Annotated[list[str], Query(description="Repeatable: only these")] = [],  # noqa: B006
+    ids: Annotated[list[str] | None, Query(description="Repeatable: only these")] = None,
     status: Annotated[
-        list[RunStatus], Query(description="Repeatable: of the last run; a page can then be shorter than `limit`")
-    ] = [],  # noqa: B006
+        list[RunStatus] | None,
+        Query(description="Repeatable: of the last run; a page can then be shorter than `limit`"),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ProcessRow]:
     """The list of processes with the last verdict of each."""
-    wanted = ProcessFilter(q, category, tuple(tag), owner, active, tuple(ids), frozenset(status), limit, cursor)
+    wanted = ProcessFilter(
+        q, category, tuple(tag or ()), owner, active, tuple(ids or ()), frozenset(status or ()), limit, cursor
+    )
     return await process_rows(caller, wanted, clients=gateway.clients)
 
 

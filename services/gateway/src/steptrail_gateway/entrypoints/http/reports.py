@@ -2,40 +2,57 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 from steptrail_common.contracts.model import Page, RunStatus
 from steptrail_common.contracts.orchestrator import Trigger
-from steptrail_common.contracts.reporting import GridColumn, ProcessFigures, ProcessState, RunFact
+from steptrail_common.contracts.reporting import GridColumn, ProcessFigures, ProcessState, RunExport, RunFact
 
 from steptrail_gateway.domain.paths import segment
 from steptrail_gateway.domain.people import Caller
 from steptrail_gateway.entrypoints.http.access import GatewayDep, may
-from steptrail_gateway.entrypoints.http.forward import Cursor, Limit, SentQuery, forward, problems
+from steptrail_gateway.entrypoints.http.forward import (
+    Cursor,
+    Limit,
+    SentQuery,
+    forward,
+    pass_through,
+    problems,
+)
 from steptrail_gateway.handlers.relay import Forwarded
 
 router = APIRouter(tags=["reports"])
 Reader = Annotated[Caller, may("reports.read")]
-ProcessId = Annotated[str | None, Query(max_length=64)]
-Statuses = Annotated[list[RunStatus], Query(description="Repeatable")]
+ProcessIds = Annotated[list[str] | None, Query(max_length=200, description="Repeatable")]
+Statuses = Annotated[list[RunStatus] | None, Query(description="Repeatable")]
 Since = Annotated[AwareDatetime | None, Query(description="From this moment on")]
 Until = Annotated[AwareDatetime | None, Query(description="Before this moment")]
 Search = Annotated[str | None, Query(max_length=200, description="Free text in process, key, person, verdict")]
 
 
-@router.get("/reports/runs", response_model=Page[RunFact], responses=problems())
-async def list_run_facts(
+def history_query(
     query: SentQuery,
-    gateway: GatewayDep,
-    caller: Reader,
     q: Search = None,
-    process_id: ProcessId = None,
-    status: Statuses = [],  # noqa: B006
-    key: str | None = None,
-    initiated_by: str | None = None,
+    process_id: ProcessIds = None,
+    status: Statuses = None,
+    key: Annotated[str | None, Query(max_length=200)] = None,
+    initiated_by: Annotated[str | None, Query(max_length=200)] = None,
     trigger: Trigger | None = None,
     since: Since = None,
     until: Until = None,
+) -> dict[str, list[str]]:
+    """The filters of the history, of list and exports alike; validated here, passed on as sent."""
+    return query
+
+
+HistoryQuery = Annotated[dict[str, list[str]], Depends(history_query)]
+
+
+@router.get("/reports/runs", response_model=Page[RunFact], responses=problems())
+async def list_run_facts(
+    query: HistoryQuery,
+    gateway: GatewayDep,
+    caller: Reader,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -50,40 +67,24 @@ async def list_run_facts(
     responses={**problems(), 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_csv(
-    query: SentQuery,
+    query: HistoryQuery,
     gateway: GatewayDep,
     caller: Reader,
-    q: Search = None,
-    process_id: ProcessId = None,
-    status: Statuses = [],  # noqa: B006
-    key: str | None = None,
-    initiated_by: str | None = None,
-    trigger: Trigger | None = None,
-    since: Since = None,
-    until: Until = None,
 ) -> Response:
     """The same history as CSV, safe to open in a spreadsheet."""
     forwarded = Forwarded("GET", "/runs/export.csv", params=query)
-    return await forward(gateway, caller, "reports.read", gateway.clients.reporting, forwarded)
+    return await pass_through(gateway, caller, "reports.read", gateway.clients.reporting, forwarded)
 
 
-@router.get("/reports/runs.json", response_class=Response, responses={**problems(), 200: {"model": list[RunFact]}})
+@router.get("/reports/runs.json", response_class=Response, responses={**problems(), 200: {"model": RunExport}})
 async def export_json(
-    query: SentQuery,
+    query: HistoryQuery,
     gateway: GatewayDep,
     caller: Reader,
-    q: Search = None,
-    process_id: ProcessId = None,
-    status: Statuses = [],  # noqa: B006
-    key: str | None = None,
-    initiated_by: str | None = None,
-    trigger: Trigger | None = None,
-    since: Since = None,
-    until: Until = None,
 ) -> Response:
-    """The same history as one JSON list."""
+    """The same history as one JSON document."""
     forwarded = Forwarded("GET", "/runs/export.json", params=query)
-    return await forward(gateway, caller, "reports.read", gateway.clients.reporting, forwarded)
+    return await pass_through(gateway, caller, "reports.read", gateway.clients.reporting, forwarded)
 
 
 @router.get("/reports/states", response_model=list[ProcessState], responses=problems())
@@ -91,7 +92,7 @@ async def list_states(
     query: SentQuery,
     gateway: GatewayDep,
     caller: Reader,
-    ids: Annotated[list[str], Query(description="Repeatable process ids; without them all processes")] = [],  # noqa: B006
+    ids: Annotated[list[str], Query(min_length=1, max_length=200, description="Repeatable process ids")],
 ) -> Response:
     """The last verdict of processes, as in `state` of the rows of `GET /processes`."""
     forwarded = Forwarded("GET", "/processes/states", params=query)

@@ -73,7 +73,7 @@ async def list_runs(
     gateway: GatewayDep,
     caller: Reader,
     process_id: str | None = None,
-    status: Annotated[list[RunStatus], Query(description="Repeatable")] = [],  # noqa: B006
+    status: Annotated[list[RunStatus] | None, Query(description="Repeatable")] = None,
     key: Annotated[str | None, Query(max_length=500, description="The business key, e.g. an order number")] = None,
     initiated_by: str | None = None,
     trigger: Trigger | None = None,

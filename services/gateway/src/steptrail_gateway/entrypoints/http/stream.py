@@ -26,7 +26,9 @@ STREAM_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EVENT_STREAM}},
     }
 }
-Named = Annotated[list[str], Query(max_length=MAX_NAMED, description="Repeatable; nothing named means everything")]
+Named = Annotated[
+    list[str] | None, Query(max_length=MAX_NAMED, description="Repeatable; nothing named means everything")
+]
 
 
 @router.get("/events", response_class=Response, responses={**problems(406, 429), **STREAM_ANSWER})
@@ -34,14 +36,14 @@ async def stream_events(
     request: Request,
     gateway: GatewayDep,
     caller: Annotated[Caller, may("events.read")],
-    run_id: Named = [],  # noqa: B006
-    process_id: Named = [],  # noqa: B006
+    run_id: Named = None,
+    process_id: Named = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None,
 ) -> Response:
     """What happens, as it happens. A comment every 15 s keeps the connection alive."""
     if not accepts_stream(request):
         raise HTTPException(406, "send Accept: text/event-stream over HTTP/1.1 or later")
-    client = gateway.hub.join(caller, Wants(frozenset(run_id), frozenset(process_id)))
+    client = gateway.hub.join(caller, Wants(frozenset(run_id or ()), frozenset(process_id or ())))
     replay = Replay(gateway.clients.orchestrator, gateway.feed_position, client)
     return EventStream(gateway.hub, client, replay, last_event_id)
 
