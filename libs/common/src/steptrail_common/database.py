@@ -13,6 +13,7 @@ from zlib import crc32
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.exc import ArgumentError
@@ -23,6 +24,8 @@ from steptrail_common.errors import ConfigurationError, Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite writer waits for another one."""
+ID = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Ids are compared byte by byte everywhere, as Python does."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -1,11 +1,7 @@
 """The tables of reporting, the same in PostgreSQL and SQLite."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
-from steptrail_common.database import Moment
-
-ID = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
-"""Ids are compared byte by byte everywhere, as Python does."""
+from steptrail_common.database import ID, Moment
 
 metadata = sa.MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 

@@ -2,12 +2,10 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
-from steptrail_common.database import Moment
+from steptrail_common.database import ID, Moment
 
 revision = "0001"
 down_revision = None
-ID = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
