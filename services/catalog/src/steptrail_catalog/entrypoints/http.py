@@ -1,0 +1,299 @@
+"""The internal API of the catalog; the gateway mirrors it under `/api/v1`."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from steptrail_common.contracts.catalog import (
+    ConnectionRights,
+    ConnectionView,
+    ConnectionWrite,
+    DefinitionSnapshot,
+    Facet,
+    Facets,
+    Plan,
+    PlanRequest,
+    ProcessSummary,
+    ProcessView,
+    RevisionSummary,
+    RevisionView,
+    SealedConnection,
+    SnapshotRequest,
+    ValidationReport,
+)
+from steptrail_common.contracts.definition import Document
+from steptrail_common.contracts.model import Page
+from steptrail_common.errors import InvalidInput, PreconditionRequired, UnsupportedMedia
+from steptrail_common.web import Actor, build_app, decode_cursor, encode_cursor, read_actor
+
+from steptrail_catalog import handlers, queries
+from steptrail_catalog.domain.source import MEDIA_TYPES, Source
+from steptrail_catalog.domain.validation import read_document, read_text
+from steptrail_catalog.handlers import Stores
+from steptrail_catalog.ports import Process, ProcessFilter
+
+YAML = "application/yaml"
+MAX_IDS = 200
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(max_length=1000)]
+IfMatch = Annotated[str | None, Header(max_length=200)]
+By = Annotated[Actor, Depends(read_actor)]
+Hook = Callable[[], None]
+_TAG = re.compile(r'(?:W/)?"(\d{1,9})"\Z')
+
+
+def build_api(
+    *,
+    stores: Stores,
+    wake: Hook,
+    service_token: str | None,
+    cursor_key: bytes,
+    checks: Mapping[str, Callable[[], Awaitable[None]]],
+) -> FastAPI:
+    """The application with every route. `wake` is called after each commit, so that events leave at once."""
+    app = build_app(title="Steptrail catalog", service_token=service_token, checks=checks)
+    app.include_router(_reading_processes(stores, cursor_key))
+    app.include_router(_checking_processes(stores))
+    app.include_router(_writing_processes(stores, wake))
+    app.include_router(_revisions(stores, wake, cursor_key))
+    app.include_router(_connections(stores, wake, cursor_key))
+    app.include_router(_snapshots(stores))
+    return app
+
+
+async def sent_definition(request: Request) -> Source:
+    """The body as document; raises `InvalidInput` with lines, `UnsupportedMedia`."""
+    given = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if given not in MEDIA_TYPES:
+        raise UnsupportedMedia(f"{given[:80]} is not read here: send application/json or application/yaml")
+    body = await request.body()
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput.field("body", f"is not UTF-8 at byte {error.start}") from None
+    return await asyncio.to_thread(read_text, text, MEDIA_TYPES[given])
+
+
+Sent = Annotated[Source, Depends(sent_definition)]
+
+
+def expected(if_match: str | None, *, required: bool) -> int | None:
+    """The revision of `If-Match: "7"`; None for `*`, and for nothing where nothing is allowed."""
+    if if_match is None or if_match.strip() == "*":
+        if if_match is None and required:
+            raise PreconditionRequired('send If-Match with the ETag you read, such as "7": nobody else\'s save is lost')
+        return None
+    match = _TAG.match(if_match.strip())
+    if match is None:
+        raise InvalidInput.field("header.If-Match", 'must be one ETag of this resource, such as "7"')
+    return int(match[1])
+
+
+def etag(number: int) -> dict[str, str]:
+    return {"ETag": f'"{number}"'}
+
+
+def _answer(process: Process, status: int = 200) -> Response:
+    body = queries.process_view(process).model_dump_json(by_alias=True)
+    headers = etag(process.current.revision)
+    return Response(body, status, headers, "application/json")
+
+
+def _reading_processes(stores: Stores, cursor_key: bytes) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/processes")
+    async def list_processes(
+        q: Annotated[str | None, Query(max_length=200)] = None,
+        category: Annotated[str | None, Query(max_length=200)] = None,
+        tag: Annotated[list[str] | None, Query(max_length=20)] = None,
+        owner: Annotated[str | None, Query(max_length=200)] = None,
+        active: bool | None = None,
+        ids: Annotated[list[str] | None, Query(max_length=MAX_IDS)] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Page[ProcessSummary]:
+        wanted = ProcessFilter(q, category, tag or (), owner, active, ids)
+        after = decode_cursor(cursor, cursor_key) if cursor else None
+        place = (str(after["name"]), str(after["id"])) if after else None
+        found = await stores.processes.list(wanted, after=place, limit=limit + 1)
+        following = None
+        if len(found) > limit:
+            last = found[limit - 1]
+            name = last.current.definition["name"].casefold()
+            following = encode_cursor({"name": name, "id": last.process_id}, cursor_key)
+        return Page(items=[queries.summary(process) for process in found[:limit]], next_cursor=following)
+
+    @router.get("/processes/{process_id}", response_model=ProcessView)
+    async def read_process(
+        process_id: str, request: Request, if_none_match: Annotated[str | None, Header(max_length=1000)] = None
+    ) -> Response:
+        process = await stores.processes.get(process_id)
+        tag = etag(process.current.revision)
+        if if_none_match is not None and tag["ETag"] in if_none_match:
+            return Response(status_code=304, headers=tag)
+        if "yaml" in request.headers.get("accept", ""):
+            return Response(process.current.source_yaml, 200, tag, YAML)
+        return _answer(process)
+
+    @router.get("/facets")
+    async def facets() -> Facets:
+        found = await stores.processes.facets()
+        return Facets(
+            **{name: [Facet(value=value, count=count) for value, count in values] for name, values in found.items()}
+        )
+
+    return router
+
+
+def _checking_processes(stores: Stores) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/processes/validate")
+    async def validate(request: Request) -> ValidationReport:
+        try:
+            source = await sent_definition(request)
+        except InvalidInput as error:
+            return ValidationReport(valid=False, errors=error.errors or [])
+        return await handlers.check(source, stores=stores)
+
+    async def planned(body: PlanRequest, process_id: str | None) -> Plan:
+        if body.document is not None:
+            draft = await queries.draft_snapshot(read_document(body.document), stores=stores)
+            definition = draft.definition
+        elif process_id is not None:
+            definition = queries.process_view(await stores.processes.get(process_id)).definition
+        else:
+            raise InvalidInput.field("body.document", "is required: the definition to plan")
+        return await queries.plan_of(definition, body.inputs, stores=stores)
+
+    @router.post("/processes/plan")
+    async def plan_draft(body: PlanRequest) -> Plan:
+        return await planned(body, None)
+
+    @router.post("/processes/{process_id}/plan")
+    async def plan_process(process_id: str, body: PlanRequest) -> Plan:
+        return await planned(body, process_id)
+
+    return router
+
+
+def _writing_processes(stores: Stores, wake: Hook) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/processes", status_code=201, response_model=ProcessView)
+    async def create_process(source: Sent, actor: By) -> Response:
+        process = await handlers.create_process(source, by=actor.username, stores=stores)
+        wake()
+        answer = _answer(process, 201)
+        answer.headers["Location"] = f"/processes/{process.process_id}"
+        return answer
+
+    @router.put("/processes/{process_id}", response_model=ProcessView)
+    async def save_process(process_id: str, source: Sent, actor: By, if_match: IfMatch = None) -> Response:
+        below = expected(if_match, required=True)
+        process = await handlers.save_process(process_id, source, expected=below, by=actor.username, stores=stores)
+        wake()
+        return _answer(process)
+
+    @router.delete("/processes/{process_id}", status_code=204)
+    async def delete_process(process_id: str, actor: By, if_match: IfMatch = None) -> None:
+        below = expected(if_match, required=False)
+        await handlers.delete_process(process_id, expected=below, by=actor.username, stores=stores)
+        wake()
+
+    return router
+
+
+def _revisions(stores: Stores, wake: Hook, cursor_key: bytes) -> APIRouter:
+    router = APIRouter(prefix="/processes/{process_id}/revisions")
+
+    @router.get("")
+    async def list_revisions(process_id: str, limit: Limit = 50, cursor: Cursor = None) -> Page[RevisionSummary]:
+        before = int(decode_cursor(cursor, cursor_key)["before"]) if cursor else None
+        found = await stores.processes.revisions(process_id, before=before, limit=limit + 1)
+        following = encode_cursor({"before": found[limit - 1].revision}, cursor_key) if len(found) > limit else None
+        return Page(items=[queries.revision_summary(item) for item in found[:limit]], next_cursor=following)
+
+    @router.get("/{number}")
+    async def read_revision(process_id: str, number: int) -> RevisionView:
+        return queries.revision_view(await stores.processes.revision(process_id, number))
+
+    @router.post("/{number}/restore", response_model=ProcessView)
+    async def restore(process_id: str, number: int, actor: By, if_match: IfMatch = None) -> Response:
+        below = expected(if_match, required=False)
+        process = await handlers.restore_revision(process_id, number, expected=below, by=actor.username, stores=stores)
+        wake()
+        return _answer(process)
+
+    return router
+
+
+def _connections(stores: Stores, wake: Hook, cursor_key: bytes) -> APIRouter:
+    router = APIRouter(prefix="/connections")
+
+    @router.get("")
+    async def list_connections(limit: Limit = 50, cursor: Cursor = None) -> Page[ConnectionView]:
+        after = str(decode_cursor(cursor, cursor_key)["id"]) if cursor else None
+        found = await stores.connections.list(after=after, limit=limit + 1)
+        following = encode_cursor({"id": found[limit - 1].connection_id}, cursor_key) if len(found) > limit else None
+        return Page(items=[queries.connection_view(item) for item in found[:limit]], next_cursor=following)
+
+    @router.post("", status_code=201)
+    async def create_connection(body: ConnectionWrite, actor: By, response: Response) -> ConnectionView:
+        connection = await handlers.create_connection(body, by=actor.username, stores=stores)
+        wake()
+        response.headers.update(etag(connection.version))
+        return queries.connection_view(connection)
+
+    @router.get("/{connection_id}")
+    async def read_connection(connection_id: str, response: Response) -> ConnectionView:
+        connection = await stores.connections.get(connection_id)
+        response.headers.update(etag(connection.version))
+        return queries.connection_view(connection)
+
+    @router.put("/{connection_id}")
+    async def save_connection(
+        connection_id: str, body: ConnectionWrite, actor: By, response: Response, if_match: IfMatch = None
+    ) -> ConnectionView:
+        if body.connection_id != connection_id:
+            raise InvalidInput.field("body.connection_id", f"must stay {connection_id}")
+        below = expected(if_match, required=False)
+        connection = await handlers.save_connection(body, expected=below, by=actor.username, stores=stores)
+        wake()
+        response.headers.update(etag(connection.version))
+        return queries.connection_view(connection)
+
+    @router.delete("/{connection_id}", status_code=204)
+    async def delete_connection(connection_id: str, actor: By) -> None:
+        await handlers.delete_connection(connection_id, by=actor.username, stores=stores)
+        wake()
+
+    @router.put("/{connection_id}/rights", status_code=204)
+    async def store_rights(connection_id: str, body: ConnectionRights) -> None:
+        await stores.connections.store_rights(connection_id, body.model_dump(mode="json"))
+
+    @router.get("/{connection_id}/sealed")
+    async def read_sealed(connection_id: str) -> SealedConnection:
+        return queries.sealed(await stores.connections.get(connection_id))
+
+    return router
+
+
+def _snapshots(stores: Stores) -> APIRouter:
+    router = APIRouter(prefix="/snapshots")
+
+    def answer(snapshot: DefinitionSnapshot) -> Response:
+        return Response(snapshot.model_dump_json(by_alias=True), media_type="application/json")
+
+    @router.post("", response_model=DefinitionSnapshot)
+    async def snapshot(body: SnapshotRequest) -> Response:
+        return answer(await queries.snapshot(body.process_id, body.revision, stores=stores))
+
+    @router.post("/draft", response_model=DefinitionSnapshot)
+    async def draft(body: Document) -> Response:
+        return answer(await queries.draft_snapshot(read_document(body), stores=stores))
+
+    return router

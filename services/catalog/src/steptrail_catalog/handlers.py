@@ -1,0 +1,282 @@
+"""What changes the catalog: saving, restoring and deleting processes and connections."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from steptrail_common.bus.port import Destination, Message
+from steptrail_common.clock import Clock
+from steptrail_common.contracts.catalog import (
+    ConnectionDeleted,
+    ConnectionRights,
+    ConnectionSaved,
+    ConnectionWrite,
+    ProcessDeleted,
+    ProcessSaved,
+    ValidationReport,
+)
+from steptrail_common.contracts.definition import Definition
+from steptrail_common.contracts.events import CONTENT_TYPE, envelope, routing_key
+from steptrail_common.contracts.model import Event, FieldError
+from steptrail_common.errors import Conflict, InvalidInput
+from steptrail_common.sealing import seal, target_host
+
+from steptrail_catalog.domain.source import Source
+from steptrail_catalog.domain.validation import connection_ids, to_yaml, validate
+from steptrail_catalog.ports import (
+    Connection,
+    ConnectionStore,
+    Process,
+    ProcessStore,
+    Revision,
+    SealedSecret,
+    Told,
+)
+
+SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "http": ("password", "token", "api_key"),
+    "postgresql": ("password",),
+    "sqlite": (),
+    "files": (),
+}
+"""Which secrets each kind of connection has."""
+UNKNOWN_RIGHTS = ConnectionRights(level="unknown", detail="Not tested since it was changed")
+MAX_SECRET_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What every use case here needs."""
+
+    processes: ProcessStore
+    connections: ConnectionStore
+    clock: Clock
+    public_key: str
+
+
+async def check(source: Source, *, stores: Stores) -> ValidationReport:
+    """Every fault of a definition, with the connections that exist taken into account."""
+    kinds = await known_connections(source.document, stores=stores)
+    return validate(source, connections=kinds)
+
+
+async def known_connections(document: Mapping[str, Any], *, stores: Stores) -> dict[str, str]:
+    """Kind of each existing connection that the document names anywhere a step may name one."""
+    steps = document.get("steps")
+    checks = [step.get("check") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    names = {check.get("connection") for check in checks if isinstance(check, dict)}
+    found = await stores.connections.many([name for name in names if isinstance(name, str)][:1000])
+    return {connection.connection_id: connection.settings["kind"] for connection in found}
+
+
+async def _definition(source: Source, *, stores: Stores) -> Definition:
+    report = await check(source, stores=stores)
+    if report.definition is None or report.errors:
+        first = report.errors[0]
+        raise InvalidInput(f"{first.path}: {first.message}", errors=report.errors)
+    return report.definition
+
+
+async def create_process(source: Source, *, by: str, stores: Stores) -> Process:
+    """Save a new process. Raises `InvalidInput`, `Conflict`."""
+    definition = await _definition(source, stores=stores)
+    number = await stores.processes.next_revision(definition.process)
+    revision = _revision(source, definition, number, by=by, at=stores.clock.now())
+    return await stores.processes.create(revision, _process_saved(revision, definition))
+
+
+async def save_process(process_id: str, source: Source, *, expected: int | None, by: str, stores: Stores) -> Process:
+    """Save a new revision on top of `expected` (None: on top of the newest). Raises `InvalidInput`, `NotFound`, `Stale`."""
+    present = await stores.processes.get(process_id)
+    definition = await _definition(source, stores=stores)
+    if definition.process != process_id:
+        raise InvalidInput.field(
+            "process", f"must stay {process_id}: history hangs on it; duplicate it to change the id"
+        )
+    below = present.current.revision if expected is None else expected
+    revision = _revision(source, definition, below + 1, by=by, at=stores.clock.now())
+    return await stores.processes.save(revision, _process_saved(revision, definition))
+
+
+async def restore_revision(process_id: str, number: int, *, expected: int | None, by: str, stores: Stores) -> Process:
+    """Save an old revision again as the newest. Raises `InvalidInput` when it would not be valid today."""
+    present = await stores.processes.get(process_id)
+    old = await stores.processes.revision(process_id, number)
+    definition = await _definition(Source(document=old.document, text=old.source_yaml), stores=stores)
+    below = present.current.revision if expected is None else expected
+    revision = replace(
+        old,
+        revision=below + 1,
+        saved_at=stores.clock.now(),
+        saved_by=by,
+        note=f"Restored from revision {number}",
+        restored_from=number,
+    )
+    return await stores.processes.save(revision, _process_saved(revision, definition))
+
+
+async def delete_process(process_id: str, *, expected: int | None, by: str, stores: Stores) -> None:
+    """Delete a process; its revisions and runs stay. Raises `NotFound`, `Stale`."""
+    present = await stores.processes.get(process_id)
+    at = stores.clock.now()
+    event = ProcessDeleted(process_id=process_id, at=at, by=by)
+    told = _told("process.deleted", event, subject=process_id, number=present.current.revision, at=at)
+    await stores.processes.delete(process_id, expected=expected, told=told)
+
+
+def _revision(source: Source, definition: Definition, number: int, *, by: str, at: datetime) -> Revision:
+    return Revision(
+        process_id=definition.process,
+        revision=number,
+        document=source.document,
+        definition=definition.model_dump(mode="json", by_alias=True),
+        source_yaml=source.text if source.text is not None else to_yaml(source.document),
+        saved_at=at,
+        saved_by=by,
+    )
+
+
+def _process_saved(revision: Revision, definition: Definition) -> Told:
+    steps = [
+        {"step_id": step.id, "number": number, "name": step.name, "check_type": step.check.type}
+        for number, step in enumerate(definition.steps, 1)
+    ]
+    event = ProcessSaved(
+        process_id=revision.process_id,
+        revision=revision.revision,
+        name=definition.name,
+        category=definition.category,
+        tags=definition.tags,
+        owner=definition.owner,
+        active=definition.active,
+        steps=steps,
+        notify=[rule.model_dump(mode="json") for rule in definition.notify],
+        at=revision.saved_at,
+        by=revision.saved_by,
+    )
+    return _told("process.saved", event, subject=revision.process_id, number=revision.revision, at=revision.saved_at)
+
+
+def _told(name: str, event: Event, *, subject: str, number: int, at: datetime) -> Told:
+    wrapped = envelope(name, event, source="catalog", identity=(subject, number), at=at, subject=subject)
+    body = wrapped.model_dump_json(exclude_none=True).encode()
+    return Destination(topic=routing_key(name, subject)), Message(body, wrapped.id, CONTENT_TYPE)
+
+
+# --- connections -----------------------------------------------------------------------------------------------------
+
+
+async def create_connection(given: ConnectionWrite, *, by: str, stores: Stores) -> Connection:
+    """Make a connection with its secrets sealed. Raises `InvalidInput`, `Conflict`."""
+    at = stores.clock.now()
+    _check_secrets(given)
+    connection = Connection(
+        connection_id=given.connection_id,
+        name=given.name,
+        description=given.description,
+        settings=given.settings.model_dump(mode="json"),
+        secrets=_sealed(given, at, stores.public_key),
+        rights=UNKNOWN_RIGHTS.model_dump(mode="json"),
+        version=1,
+        created_at=at,
+        updated_at=at,
+        updated_by=by,
+    )
+    return await stores.connections.create(connection, _connection_saved(connection))
+
+
+async def save_connection(given: ConnectionWrite, *, expected: int | None, by: str, stores: Stores) -> Connection:
+    """Change a connection. A changed host asks for every secret again. Raises `InvalidInput`, `NotFound`, `Stale`."""
+    present = await stores.connections.get(given.connection_id)
+    at = stores.clock.now()
+    _check_secrets(given)
+    kept = {name: secret for name, secret in present.secrets.items() if name not in given.secrets}
+    before = ConnectionWrite.model_validate(
+        {"connection_id": given.connection_id, "name": given.name, "settings": present.settings}
+    ).settings
+    if kept and (before.kind != given.settings.kind or target_host(before) != target_host(given.settings)):
+        message = "the target's host has changed: enter this secret again, or send null to remove it"
+        faults = [FieldError(path=f"secrets.{name}", message=message) for name in kept]
+        raise InvalidInput(f"{faults[0].path}: {message}", errors=faults)
+    connection = replace(
+        present,
+        name=given.name,
+        description=given.description,
+        settings=given.settings.model_dump(mode="json"),
+        secrets=kept | _sealed(given, at, stores.public_key),
+        rights=UNKNOWN_RIGHTS.model_dump(mode="json"),
+        version=(present.version if expected is None else expected) + 1,
+        updated_at=at,
+        updated_by=by,
+    )
+    return await stores.connections.save(connection, _connection_saved(connection))
+
+
+async def delete_connection(connection_id: str, *, by: str, stores: Stores) -> None:
+    """Delete a connection and its secrets. Raises `NotFound`; `Conflict` while a process uses it."""
+    present = await stores.connections.get(connection_id)
+    users = await stores.processes.using(connection_id)
+    if users:
+        raise Conflict(f"{connection_id} is used by {', '.join(users)}: change or delete these processes first")
+    at = stores.clock.now()
+    event = ConnectionDeleted(connection_id=connection_id, at=at, by=by)
+    told = _told("connection.deleted", event, subject=connection_id, number=present.version, at=at)
+    await stores.connections.delete(connection_id, told)
+
+
+def _check_secrets(given: ConnectionWrite) -> None:
+    """Which secrets there may be, and that they are usable."""
+    known = SECRET_FIELDS[given.settings.kind]
+    faults = []
+    for name, value in given.secrets.items():
+        if name not in known:
+            possible = ", ".join(known) or "none"
+            message = f"a connection of kind {given.settings.kind} has no such secret; possible: {possible}"
+            faults.append(FieldError(path=f"secrets.{name[:80]}", message=message))
+        elif value is not None and not 0 < len(value) <= MAX_SECRET_CHARACTERS:
+            message = f"must have 1 to {MAX_SECRET_CHARACTERS} characters; send null to remove it"
+            faults.append(FieldError(path=f"secrets.{name}", message=message))
+    if faults:
+        raise InvalidInput(f"{faults[0].path}: {faults[0].message}", errors=faults)
+
+
+def _sealed(given: ConnectionWrite, at: datetime, public_key: str) -> dict[str, SealedSecret]:
+    host = target_host(given.settings)
+    return {
+        name: SealedSecret(seal(public_key, value, connection_id=given.connection_id, field=name, host=host), at)
+        for name, value in given.secrets.items()
+        if value is not None
+    }
+
+
+def _connection_saved(connection: Connection) -> Told:
+    event = ConnectionSaved(
+        connection_id=connection.connection_id,
+        version=connection.version,
+        at=connection.updated_at,
+        by=connection.updated_by,
+    )
+    return _told(
+        "connection.saved",
+        event,
+        subject=connection.connection_id,
+        number=connection.version,
+        at=connection.updated_at,
+    )
+
+
+__all__ = [
+    "SECRET_FIELDS",
+    "Stores",
+    "check",
+    "connection_ids",
+    "create_connection",
+    "create_process",
+    "delete_connection",
+    "delete_process",
+    "known_connections",
+    "restore_revision",
+    "save_connection",
+    "save_process",
+]

@@ -1,0 +1,150 @@
+"""The read side: views of processes, revisions and connections, snapshots for runs, plans."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from steptrail_common.contracts.catalog import (
+    ConnectionView,
+    ConnectionWrite,
+    DefinitionSnapshot,
+    Plan,
+    ProcessSummary,
+    ProcessView,
+    RevisionSummary,
+    RevisionView,
+    SealedConnection,
+    SecretState,
+)
+from steptrail_common.contracts.definition import Definition
+from steptrail_common.errors import InvalidInput
+
+from steptrail_catalog.domain.plan import plan
+from steptrail_catalog.domain.source import Source
+from steptrail_catalog.domain.validation import connection_ids
+from steptrail_catalog.handlers import SECRET_FIELDS, Stores, check
+from steptrail_catalog.ports import Connection, Process, Revision
+
+
+def summary(process: Process) -> ProcessSummary:
+    return ProcessSummary(**_summary_values(process))
+
+
+def _summary_values(process: Process) -> dict[str, Any]:
+    current, definition = process.current, process.current.definition
+    return {
+        "process_id": process.process_id,
+        "name": definition["name"],
+        "description": definition["description"],
+        "category": definition["category"],
+        "tags": definition["tags"],
+        "owner": definition["owner"],
+        "active": definition["active"],
+        "step_count": len(definition["steps"]),
+        "revision": current.revision,
+        "created_at": process.created_at,
+        "updated_at": current.saved_at,
+        "updated_by": current.saved_by,
+    }
+
+
+def process_view(process: Process) -> ProcessView:
+    current = process.current
+    return ProcessView(
+        **_summary_values(process),
+        document=current.document,
+        definition=Definition.model_validate(current.definition),
+        source_yaml=current.source_yaml,
+    )
+
+
+def revision_summary(revision: Revision) -> RevisionSummary:
+    return RevisionSummary(**_revision_values(revision))
+
+
+def revision_view(revision: Revision) -> RevisionView:
+    return RevisionView(
+        **_revision_values(revision),
+        process_id=revision.process_id,
+        document=revision.document,
+        definition=Definition.model_validate(revision.definition),
+        source_yaml=revision.source_yaml,
+    )
+
+
+def _revision_values(revision: Revision) -> dict[str, Any]:
+    names = ("revision", "saved_at", "saved_by", "note", "restored_from")
+    return {name: getattr(revision, name) for name in names}
+
+
+def connection_view(connection: Connection) -> ConnectionView:
+    """Of its secrets only whether they are set, and since when."""
+    secrets = {}
+    for name in SECRET_FIELDS[connection.settings["kind"]]:
+        secret = connection.secrets.get(name)
+        secrets[name] = SecretState(set=secret is not None, updated_at=secret.updated_at if secret else None)
+    return ConnectionView.model_validate(
+        {
+            "connection_id": connection.connection_id,
+            "name": connection.name,
+            "description": connection.description,
+            "settings": connection.settings,
+            "secrets": secrets,
+            "rights": connection.rights,
+            "version": connection.version,
+            "created_at": connection.created_at,
+            "updated_at": connection.updated_at,
+            "updated_by": connection.updated_by,
+        }
+    )
+
+
+def sealed(connection: Connection) -> SealedConnection:
+    """As workers get it."""
+    return SealedConnection.model_validate(
+        {
+            "connection_id": connection.connection_id,
+            "settings": connection.settings,
+            "sealed": {name: secret.text for name, secret in connection.secrets.items()},
+            "version": connection.version,
+        }
+    )
+
+
+async def snapshot(process_id: str, number: int | None, *, stores: Stores) -> DefinitionSnapshot:
+    """A revision (the newest without a number) with the connections it names. Raises `NotFound`."""
+    process = await stores.processes.get(process_id)
+    revision = process.current
+    if number is not None and number != revision.revision:
+        revision = await stores.processes.revision(process_id, number)
+    return await _snapshot(process_id, revision.revision, Definition.model_validate(revision.definition), stores)
+
+
+async def draft_snapshot(source: Source, *, stores: Stores) -> DefinitionSnapshot:
+    """The same of a draft, as revision 0. Raises `InvalidInput`."""
+    report = await check(source, stores=stores)
+    if report.definition is None or report.errors:
+        first = report.errors[0]
+        raise InvalidInput(f"{first.path}: {first.message}", errors=report.errors)
+    return await _snapshot(report.definition.process, 0, report.definition, stores)
+
+
+async def _snapshot(process_id: str, revision: int, definition: Definition, stores: Stores) -> DefinitionSnapshot:
+    found = await stores.connections.many(connection_ids(definition))
+    return DefinitionSnapshot(
+        process_id=process_id,
+        revision=revision,
+        definition=definition,
+        connections={connection.connection_id: sealed(connection) for connection in found},
+    )
+
+
+async def plan_of(definition: Definition, inputs: Mapping[str, Any], *, stores: Stores) -> Plan:
+    """What a run would touch, without touching it."""
+    found = await stores.connections.many(connection_ids(definition))
+    settings = {
+        connection.connection_id: ConnectionWrite.model_validate(
+            {"connection_id": connection.connection_id, "name": connection.name, "settings": connection.settings}
+        ).settings
+        for connection in found
+    }
+    return plan(definition, inputs, settings)
