@@ -69,7 +69,7 @@ def _valued(written: Mapping[str, Any]) -> Assertion:
         if subject in _LONG and isinstance(value, str):
             raise Wrong(f"write {{{subject}: {{contains: …}}}}, or {{{subject}: {{eq: …}}}} for the whole", subject)
         value = {"eq": value}
-    return Assertion(subject=subject, operators=_operators(subject, value, (subject,)))  # type: ignore[arg-type]
+    return Assertion(subject=subject, operators=_operators(subject, value, (subject,)))
 
 
 def _argued(subject: str, written: Mapping[str, Any]) -> Assertion:
@@ -89,10 +89,10 @@ def _argued(subject: str, written: Mapping[str, Any]) -> Assertion:
     if subject in ("selector", "xpath") and part is None and set(operators) != {"exists"}:
         part = "text"
     return Assertion(
-        subject=subject,  # type: ignore[arg-type]
+        subject=subject,
         argument=argument,
         part=part,
-        row=row,  # type: ignore[arg-type]
+        row=row,
         operators=operators,
     )
 

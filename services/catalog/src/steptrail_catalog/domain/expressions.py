@@ -4,9 +4,10 @@ CEL over `inputs`, `vars`, `steps` and `run`. The orchestrator evaluates it when
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cel
 
@@ -150,3 +151,27 @@ def _names(tokens: list[tuple[str, str]], at: int) -> Iterator[str]:
             at += 3
         else:
             return
+
+
+def fill(text: str, known: Mapping[str, Any], encode: Callable[[str, int], str]) -> str:
+    """A text with plain references to what is known (root → values) replaced; other expressions stay as they are.
+
+    `encode` writes a value for its place; its second argument is where in the text it stands. Raises `Malformed`.
+    """
+    made = ""
+    for part in split(text):
+        if isinstance(part, str):
+            made += part
+            continue
+        value = _known_value(part, known)
+        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+        made += encode(str(value), len(made)) if plain else f"{OPEN} {part.source} {CLOSE}"
+    return made
+
+
+def _known_value(expression: Expression, known: Mapping[str, Any]) -> Any:
+    reference = expression.plain_reference
+    value: Any = known.get(reference.root) if reference is not None else None
+    for name in reference.names if reference is not None else ():
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

@@ -16,7 +16,7 @@ _MAX_PROGRAM_BYTES = 8 * 1024 * 1024
 
 @lru_cache(maxsize=2000)
 def fault_of_regex(text: str) -> str | None:
-    """What is wrong with a regular expression, or None. RE2 runs it: linear time, no look-around, no back references."""
+    """What is wrong with a regular expression, or None. RE2 runs it, in linear time."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_PROGRAM_BYTES

@@ -16,15 +16,17 @@ from steptrail_common.contracts.definition import (
 )
 
 from steptrail_catalog.domain import addresses, patterns, words
-from steptrail_catalog.domain.expressions import OPEN, Expression, Malformed, split
+from steptrail_catalog.domain.expressions import OPEN, Malformed, fill, split
 from steptrail_catalog.domain.places import Faults, Place
 
 MAX_ATTEMPT_SECONDS = 3600.0
 MAX_RUN_SECONDS = 7 * 86400.0
 MIN_POLL_SECONDS = 0.1
 _HTTP = (
-    "status", "url", "title", "header", "text", "body", "selector", "xpath", "jsonpath", "regex", "size", "elapsed", "content",
+    "status", "url", "title", "header", "text", "body", "selector", "xpath", "jsonpath", "regex", "size", "elapsed",
+    "content",
 )  # fmt: skip
+_FILES = ("count", "size", "age", "content", "text", "body", "regex", "jsonpath", "xpath", "selector", "elapsed")
 SUBJECTS = {
     "web_crawl": _HTTP,
     "api_call": _HTTP,
@@ -92,9 +94,12 @@ def _check_target(definition: Definition, step: Step, place: Place, faults: Faul
 
 
 def _check_url(definition: Definition, url: str, place: Place, faults: Faults) -> None:
-    known = with_vars(url, definition.vars)
-    if known is None or known.startswith(OPEN):  # malformed is told elsewhere; an unknown beginning is known at the run
-        return
+    try:
+        known = fill(url, {"vars": definition.vars}, lambda value, _at: value)
+    except Malformed:
+        return  # told with the expressions
+    if known.startswith(OPEN):
+        return  # its beginning is known when it runs
     fault = addresses.fault_of_url(_filled(known))
     if fault is not None:
         faults.add(place, fault)
@@ -108,25 +113,6 @@ def _check_path(check: WebCrawl | ApiCall | FileCheck, path: str, place: Place, 
     fault = addresses.fault_of_file_path(plain) if isinstance(check, FileCheck) else addresses.fault_of_path(plain)
     if fault is not None:
         faults.add(place, fault)
-
-
-def with_vars(text: str, known: Mapping[str, Any]) -> str | None:
-    """A text with plain references to `vars` replaced; other expressions stay. None if it cannot be read."""
-    try:
-        parts = split(text)
-    except Malformed:
-        return None
-    return "".join(part if isinstance(part, str) else _known_text(part, known) for part in parts)
-
-
-def _known_text(expression: Expression, known: Mapping[str, Any]) -> str:
-    reference, value = expression.plain_reference, known
-    if reference is not None and reference.root == "vars":
-        for name in reference.names:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            return str(value)
-    return f"${{{{ {expression.source} }}}}"
 
 
 def _filled(text: str) -> str:

@@ -18,7 +18,7 @@ from steptrail_catalog.domain.places import Faults, Place, shortened, suggestion
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "[key]"})
 _SLUG, _ID, _WEB = "^[a-z0-9]", "^[a-z][a-z0-9_]", "^https?"
 _PATTERNS = {
-    _SLUG: "use lower-case letters, digits and dashes, at most 64 characters, beginning and ending with a letter or digit",
+    _SLUG: "use lower-case letters, digits and dashes inside, at most 64 characters",
     _ID: "use lower-case letters, digits and underscores, at most 63 characters, beginning with a letter",
     _WEB: "must begin with http:// or https://",
 }

@@ -8,8 +8,8 @@ _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MAX_MARKS = 8
 """Combining marks in a row; living languages need fewer."""
 _SECRET_KEY = re.compile(
-    r"(?:^|[_\-. ])(?:password|passwd|passphrase|secret|token|api[_-]?key|apikey|authorization|credentials?|private[_-]?key"
-    r"|access[_-]?key|cookie)(?:$|[_\-. ])|(?:Password|Secret|Token|ApiKey)(?:$|[A-Z])",
+    r"(?:^|[_\-. ])(?:password|passwd|passphrase|secret|token|api[_-]?key|apikey|authorization|credentials?"
+    r"|private[_-]?key|access[_-]?key|cookie)(?:$|[_\-. ])|(?:Password|Secret|Token|ApiKey)(?:$|[A-Z])",
     re.IGNORECASE,
 )
 
