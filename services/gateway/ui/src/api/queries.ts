@@ -3,7 +3,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { urls } from "@/lib/urls";
 import { ApiProblem, answer, client, problemOf } from "./client";
 import type { paths } from "./schema";
-import type { Evidence } from "./types";
+import type { Evidence, ProcessView, RunEvent } from "./types";
 
 export type ProcessFilters = Omit<NonNullable<paths["/api/v1/processes"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
 export type RunFilters = Omit<NonNullable<paths["/api/v1/runs"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
@@ -44,7 +44,8 @@ export const facetsQuery = queryOptions({
 export const processQuery = (processId: string) =>
   queryOptions({
     queryKey: ["process", processId],
-    queryFn: () => answer(client.GET("/api/v1/processes/{process_id}", { params: { path: { process_id: processId } } })),
+    // The same address also answers in YAML; without asking for it the answer is JSON.
+    queryFn: async () => (await answer(client.GET("/api/v1/processes/{process_id}", { params: { path: { process_id: processId } } }))) as ProcessView,
     staleTime: 60_000,
   });
 
@@ -60,7 +61,7 @@ export const revisionsQuery = (processId: string) =>
 export const revisionQuery = (processId: string, revision: number) =>
   queryOptions({
     queryKey: ["process", processId, "revisions", revision],
-    queryFn: () => answer(client.GET("/api/v1/processes/{process_id}/revisions/{n}", { params: { path: { process_id: processId, n: revision } } })),
+    queryFn: () => answer(client.GET("/api/v1/processes/{process_id}/revisions/{n}", { params: { path: { process_id: processId, n: String(revision) } } })),
     staleTime: Infinity,
   });
 
@@ -92,10 +93,10 @@ export const runEventsQuery = (runId: string) =>
   queryOptions({
     queryKey: ["run", runId, "events"],
     queryFn: async () => {
-      const events = [];
+      const events: RunEvent[] = [];
       for (;;) {
-        const after = events.at(-1)?.seq ?? 0;
-        const page = await answer(
+        const after: number = events.at(-1)?.seq ?? 0;
+        const page: { items: RunEvent[]; next_cursor?: string | null } = await answer(
           client.GET("/api/v1/runs/{run_id}/events", { params: { path: { run_id: runId }, query: { after, limit: EVENT_PAGE } } }),
         );
         events.push(...page.items);

@@ -4,7 +4,99 @@
  */
 
 export interface paths {
-    "/api/v1/session": {
+    "/api/v1/about": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read About
+         * @description Version and topology of this installation.
+         */
+        get: operations["read_about_api_v1_about_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit
+         * @description Who did what, newest first. Each line carries a hash over itself and the one before.
+         */
+        get: operations["list_audit_api_v1_audit_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channels
+         * @description Where notifications can go.
+         */
+        get: operations["list_channels_api_v1_channels_get"];
+        put?: never;
+        /**
+         * Create Channel
+         * @description Make a channel. A new signing key is shown in this answer only.
+         */
+        post: operations["create_channel_api_v1_channels_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Channel
+         * @description One channel.
+         */
+        get: operations["read_channel_api_v1_channels__channel_id__get"];
+        /**
+         * Save Channel
+         * @description Change a channel.
+         */
+        put: operations["save_channel_api_v1_channels__channel_id__put"];
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Delete a channel.
+         */
+        delete: operations["delete_channel_api_v1_channels__channel_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/test": {
         parameters: {
             query?: never;
             header?: never;
@@ -13,24 +105,101 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign In */
-        post: operations["sign_in_api_v1_session_post"];
-        /** Sign Out */
-        delete: operations["sign_out_api_v1_session_delete"];
+        /**
+         * Test Channel
+         * @description Send a test message.
+         */
+        post: operations["test_channel_api_v1_channels__channel_id__test_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/me": {
+    "/api/v1/connections": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Me */
-        get: operations["me_api_v1_me_get"];
+        /**
+         * List Connections
+         * @description Connections in order of id; of their secrets only whether they are set.
+         */
+        get: operations["list_connections_api_v1_connections_get"];
+        put?: never;
+        /**
+         * Create Connection
+         * @description Make a connection. Its secrets are sealed at once and never shown again.
+         */
+        post: operations["create_connection_api_v1_connections_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Connection
+         * @description One connection.
+         */
+        get: operations["read_connection_api_v1_connections__connection_id__get"];
+        /**
+         * Save Connection
+         * @description Change a connection. When its host changes, its secrets must be given again.
+         */
+        put: operations["save_connection_api_v1_connections__connection_id__put"];
+        post?: never;
+        /**
+         * Delete Connection
+         * @description Delete a connection and its secrets.
+         */
+        delete: operations["delete_connection_api_v1_connections__connection_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Connection
+         * @description Let a worker try the connection and look at the rights of its account.
+         */
+        post: operations["test_connection_api_v1_connections__connection_id__test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description What was sent, is being sent or could not be sent; newest first.
+         */
+        get: operations["list_deliveries_api_v1_deliveries_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -39,83 +208,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/about": {
+    "/api/v1/deliveries/{delivery_id}/retry": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** About */
-        get: operations["about_api_v1_about_get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Retry Delivery
+         * @description Send an undelivered message again.
+         */
+        post: operations["retry_delivery_api_v1_deliveries__delivery_id__retry_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/processes": {
+    "/api/v1/events": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Processes */
-        get: operations["processes_api_v1_processes_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/processes/{process_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Process */
-        get: operations["process_api_v1_processes__process_id__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/processes/{process_id}/revisions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Revs */
-        get: operations["revs_api_v1_processes__process_id__revisions_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/processes/{process_id}/revisions/{n}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Rev */
-        get: operations["rev_api_v1_processes__process_id__revisions__n__get"];
+        /**
+         * Stream Events
+         * @description What happens, as it happens. A comment every 15 s keeps the connection alive.
+         */
+        get: operations["stream_events_api_v1_events_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -131,10 +255,285 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Facets */
-        get: operations["facets_api_v1_facets_get"];
+        /**
+         * Read Facets
+         * @description Categories, tags and owners with their counts, for filters.
+         */
+        get: operations["read_facets_api_v1_facets_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Me
+         * @description Who am I, and what may I do?
+         */
+        get: operations["read_me_api_v1_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Password
+         * @description Change one's own password. Every other session ends.
+         */
+        put: operations["change_password_api_v1_me_password_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics/processes/{process_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Figures
+         * @description Success rate, durations, time to recover and retries of a process over a period.
+         */
+        get: operations["read_figures_api_v1_metrics_processes__process_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics/processes/{process_id}/expected": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Expected
+         * @description The usual duration of each step in seconds, from history; steps never passed are missing.
+         */
+        get: operations["read_expected_api_v1_metrics_processes__process_id__expected_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics/processes/{process_id}/grid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Grid
+         * @description The last runs of a process, each with the status and seconds of its steps; newest first.
+         */
+        get: operations["read_grid_api_v1_metrics_processes__process_id__grid_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Processes
+         * @description The list of processes with the last verdict of each.
+         */
+        get: operations["list_processes_api_v1_processes_get"];
+        put?: never;
+        /**
+         * Create Process
+         * @description Save a new process as its first revision.
+         */
+        post: operations["create_process_api_v1_processes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Draft
+         * @description List what a run of an unsaved definition would touch, without touching it.
+         */
+        post: operations["plan_draft_api_v1_processes_plan_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate Process
+         * @description Check a definition without saving it. Answers 200 also when it is invalid; `valid` tells.
+         */
+        post: operations["validate_process_api_v1_processes_validate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Process
+         * @description A process with its definition; as YAML with `Accept: application/yaml`.
+         */
+        get: operations["read_process_api_v1_processes__process_id__get"];
+        /**
+         * Save Process
+         * @description Save a new revision of a process.
+         */
+        put: operations["save_process_api_v1_processes__process_id__put"];
+        post?: never;
+        /**
+         * Delete Process
+         * @description Delete a process. Its runs stay.
+         */
+        delete: operations["delete_process_api_v1_processes__process_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Process
+         * @description List what a run would touch, without touching it; of the draft in `document` if there is one.
+         */
+        post: operations["plan_process_api_v1_processes__process_id__plan_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Revisions
+         * @description Every save of a process, newest first.
+         */
+        get: operations["list_revisions_api_v1_processes__process_id__revisions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}/revisions/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Revision
+         * @description One revision with its definition.
+         */
+        get: operations["read_revision_api_v1_processes__process_id__revisions__n__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}/revisions/{n}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Revision
+         * @description Save an old revision again as the newest.
+         */
+        post: operations["restore_revision_api_v1_processes__process_id__revisions__n__restore_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -148,8 +547,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Queues */
-        get: operations["queues_api_v1_queues_get"];
+        /**
+         * List Queues
+         * @description How much work waits per check type, and whether anybody takes it.
+         */
+        get: operations["list_queues_api_v1_queues_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -158,7 +560,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/session/link": {
+    "/api/v1/reports/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Run Facts
+         * @description Search over the history of runs, newest first.
+         */
+        get: operations["list_run_facts_api_v1_reports_runs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/runs.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Csv
+         * @description The same history as CSV, safe to open in a spreadsheet.
+         */
+        get: operations["export_csv_api_v1_reports_runs_csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/runs.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Json
+         * @description The same history as one JSON list.
+         */
+        get: operations["export_json_api_v1_reports_runs_json_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List States
+         * @description The last verdict of processes, as in `state` of the rows of `GET /processes`.
+         */
+        get: operations["list_states_api_v1_reports_states_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rules
+         * @description Which runs are told to which channel.
+         */
+        get: operations["list_rules_api_v1_rules_get"];
+        put?: never;
+        /**
+         * Create Rule
+         * @description Make a rule.
+         */
+        post: operations["create_rule_api_v1_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/{rule_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -167,9 +673,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Link */
-        post: operations["link_api_v1_session_link_post"];
-        delete?: never;
+        post?: never;
+        /**
+         * Delete Rule
+         * @description Delete a rule.
+         */
+        delete: operations["delete_rule_api_v1_rules__rule_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -182,11 +691,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs */
-        get: operations["runs_api_v1_runs_get"];
+        /**
+         * List Runs
+         * @description Runs, newest first.
+         */
+        get: operations["list_runs_api_v1_runs_get"];
         put?: never;
-        /** Start */
-        post: operations["start_api_v1_runs_post"];
+        /**
+         * Start Run
+         * @description Start a check. With `from_run` a finished run is continued from `from_step`, its failed step by default.
+         */
+        post: operations["start_run_api_v1_runs_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -200,8 +715,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Run */
-        get: operations["run_api_v1_runs__run_id__get"];
+        /**
+         * Read Run
+         * @description A run with its whole planned chain and every result.
+         */
+        get: operations["read_run_api_v1_runs__run_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -219,8 +737,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel */
-        post: operations["cancel_api_v1_runs__run_id__cancel_post"];
+        /**
+         * Cancel Run
+         * @description Cancel a run. Works in every open state, also when no worker lives.
+         */
+        post: operations["cancel_run_api_v1_runs__run_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff Run
+         * @description What is different from the last good run, or from another one.
+         */
+        get: operations["diff_run_api_v1_runs__run_id__diff_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -234,8 +775,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events */
-        get: operations["events_api_v1_runs__run_id__events_get"];
+        /**
+         * List Run Events
+         * @description The log of a run, numbered from 1 without gaps.
+         */
+        get: operations["list_run_events_api_v1_runs__run_id__events_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -251,8 +795,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Evidence */
-        get: operations["evidence_api_v1_runs__run_id__evidence__evidence_id__get"];
+        /**
+         * Read Evidence
+         * @description One piece of evidence.
+         */
+        get: operations["read_evidence_api_v1_runs__run_id__evidence__evidence_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -261,49 +808,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/runs/{run_id}/diff": {
+    "/api/v1/session": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Diff */
-        get: operations["diff_api_v1_runs__run_id__diff_get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Open Session
+         * @description Sign in with name and password; sets the session cookie.
+         */
+        post: operations["open_session_api_v1_session_post"];
+        /**
+         * Close Session
+         * @description Sign out. A token stays valid; revoke it with `DELETE /tokens/{token_id}`.
+         */
+        delete: operations["close_session_api_v1_session_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Session By Link
+         * @description Sign in with the code of a one-time link; sets the session cookie.
+         */
+        post: operations["open_session_by_link_api_v1_session_link_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/metrics/processes/{process_id}": {
+    "/api/v1/steps/try": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Figs */
-        get: operations["figs_api_v1_metrics_processes__process_id__get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Try Step
+         * @description Run one step of a draft definition now. Not recorded as a run.
+         */
+        post: operations["try_step_api_v1_steps_try_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/metrics/processes/{process_id}/grid": {
+    "/api/v1/tokens": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Grid */
-        get: operations["grid_api_v1_metrics_processes__process_id__grid_get"];
+        /**
+         * List Tokens
+         * @description One's own tokens; what they are is shown only when they are made.
+         */
+        get: operations["list_tokens_api_v1_tokens_get"];
+        put?: never;
+        /**
+         * Create Token
+         * @description Make a token for a program. The answer is the only place that shows it.
+         */
+        post: operations["create_token_api_v1_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Token
+         * @description Revoke one of one's own tokens, at once.
+         */
+        delete: operations["revoke_token_api_v1_tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description Every account, in order of username.
+         */
+        get: operations["list_users_api_v1_users_get"];
+        put?: never;
+        /**
+         * Create User
+         * @description Make an account. Without a password its owner signs in by a one-time link.
+         */
+        post: operations["create_user_api_v1_users_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read User
+         * @description One account.
+         */
+        get: operations["read_user_api_v1_users__user_id__get"];
+        /**
+         * Save User
+         * @description Change an account. A new password, a lower role or deactivation ends its sessions.
+         */
+        put: operations["save_user_api_v1_users__user_id__put"];
+        post?: never;
+        /**
+         * Delete User
+         * @description Delete an account with its sessions and tokens. Its name stays in the history.
+         */
+        delete: operations["delete_user_api_v1_users__user_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/sign-in-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Sign In Link
+         * @description A link that signs this account in once, within 15 minutes; for a new or forgetful person.
+         */
+        post: operations["create_sign_in_link_api_v1_users__user_id__sign_in_link_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description The workers as their heartbeats tell.
+         */
+        get: operations["list_workers_api_v1_workers_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -318,51 +1014,34 @@ export interface components {
     schemas: {
         /** About */
         About: {
+            /** Demo */
+            demo: boolean;
             /**
              * Name
              * @default Steptrail
              * @constant
              */
             name: "Steptrail";
-            /** Version */
-            version: string;
             /**
              * Topology
              * @enum {string}
              */
             topology: "embedded" | "distributed";
-            /** Demo */
-            demo: boolean;
+            /** Version */
+            version: string;
         };
         /**
          * ApiCall
          * @description One REST or GraphQL request. A GraphQL answer with `errors` fails the step.
          */
         ApiCall: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "api_call";
-            /** Url */
-            url?: string | null;
             /** Connection */
             connection?: string | null;
-            /** Path */
-            path?: string | null;
-            /**
-             * Method
-             * @default GET
-             * @enum {string}
-             */
-            method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
-            /**
-             * Query
-             * @default {}
-             */
-            query: {
-                [key: string]: string | number | boolean;
-            };
+            /** Form */
+            form?: {
+                [key: string]: string;
+            } | null;
+            graphql?: components["schemas"]["GraphQL"] | null;
             /**
              * Headers
              * @default {}
@@ -375,22 +1054,39 @@ export interface components {
              * @description Sent as JSON
              */
             json?: unknown;
-            /** Form */
-            form?: {
-                [key: string]: string;
-            } | null;
-            graphql?: components["schemas"]["GraphQL"] | null;
-            /**
-             * Verify Tls
-             * @default true
-             */
-            verify_tls: boolean;
             /**
              * Mask
              * @description Keys whose values are hidden in evidence
              * @default []
              */
             mask: string[];
+            /**
+             * Method
+             * @default GET
+             * @enum {string}
+             */
+            method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+            /** Path */
+            path?: string | null;
+            /**
+             * Query
+             * @default {}
+             */
+            query: {
+                [key: string]: string | number | boolean;
+            };
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "api_call";
+            /** Url */
+            url?: string | null;
+            /**
+             * Verify Tls
+             * @default true
+             */
+            verify_tls: boolean;
         };
         /**
          * Assertion
@@ -400,155 +1096,350 @@ export interface components {
          *     of it (`text`, `count`, `attribute:href`), `row` which row of a table (`first`, `last`, `any`, `all`).
          */
         Assertion: {
+            /** Argument */
+            argument?: string | null;
+            /** Operators */
+            operators: {
+                [key: string]: unknown;
+            };
+            /** Part */
+            part?: string | null;
+            /** Row */
+            row?: ("first" | "last" | "any" | "all") | null;
             /**
              * Subject
              * @enum {string}
              */
             subject: "status" | "url" | "title" | "selector" | "xpath" | "regex" | "text" | "body" | "header" | "jsonpath" | "elapsed" | "column" | "rows" | "count" | "size" | "age" | "content";
-            /** Argument */
-            argument?: string | null;
-            /** Part */
-            part?: string | null;
-            /** Row */
-            row?: ("first" | "last" | "any" | "all") | null;
-            /** Operators */
-            operators: {
-                [key: string]: unknown;
-            };
         };
         /**
          * AssertionOutcome
          * @description One assertion, what was expected and what was found, both as short readable JSON values.
          */
         AssertionOutcome: {
+            /** Actual */
+            actual?: unknown;
+            /** Expected */
+            expected?: unknown;
             /**
              * Label
              * @description What was looked at, e.g. `$.state`, `column status`, `status`
              */
             label: string;
-            /** Operator */
-            operator: string;
-            /** Expected */
-            expected?: unknown;
-            /** Actual */
-            actual?: unknown;
-            /** Met */
-            met: boolean;
             /**
              * Message
              * @description Why it could not be evaluated, or a short difference
              */
             message?: string | null;
+            /** Met */
+            met: boolean;
+            /** Operator */
+            operator: string;
         };
         /** AttemptView */
         AttemptView: {
             /** Attempt */
             attempt: number;
             /**
-             * Status
-             * @enum {string}
-             */
-            status: "dispatched" | "running" | "passed" | "failed" | "error" | "lost" | "cancelled";
-            /**
              * Dispatched At
              * Format: date-time
              */
             dispatched_at: string;
-            /** Started At */
-            started_at?: string | null;
-            /** Ended At */
-            ended_at?: string | null;
-            /** Worker Id */
-            worker_id?: string | null;
-            failure_class?: components["schemas"]["FailureClass"] | null;
-            /** Reason */
-            reason?: string | null;
-            /** Message */
-            message?: string | null;
             /** Duration Seconds */
             duration_seconds?: number | null;
+            /** Ended At */
+            ended_at?: string | null;
             /**
              * Evidence
              * @default []
              */
             evidence: components["schemas"]["Evidence"][];
+            failure_class?: components["schemas"]["FailureClass"] | null;
             /**
              * Late
              * @description An answer came after the attempt was given up; it changed nothing
              * @default false
              */
             late: boolean;
+            /** Message */
+            message?: string | null;
+            /** Reason */
+            reason?: string | null;
+            /** Started At */
+            started_at?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "dispatched" | "running" | "passed" | "failed" | "error" | "lost" | "cancelled";
+            /** Worker Id */
+            worker_id?: string | null;
+        };
+        /**
+         * AuditEntry
+         * @description One line of the audit log; `hash` chains it to the line before.
+         */
+        AuditEntry: {
+            /** Action */
+            action: string;
+            /** Actor */
+            actor: string;
+            /** Address */
+            address: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Detail
+             * @default {}
+             */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Hash */
+            hash: string;
+            /** Number */
+            number: number;
+            /** Object */
+            object: string | null;
         };
         /**
          * Capture
          * @description A value taken from the answer for later steps, of a declared type (text stays text).
          */
         Capture: {
-            /** Jsonpath */
-            jsonpath?: string | null;
-            /** Selector */
-            selector?: string | null;
-            /** Xpath */
-            xpath?: string | null;
-            /**
-             * Regex
-             * @description The first group, or the whole match
-             */
-            regex?: string | null;
-            /** Header */
-            header?: string | null;
-            /** Column */
-            column?: string | null;
-            /** File */
-            file?: ("name" | "path" | "size" | "modified") | null;
             /**
              * Attribute
              * @description With selector: the attribute instead of the text
              */
             attribute?: string | null;
+            /** Column */
+            column?: string | null;
+            /** File */
+            file?: ("name" | "path" | "size" | "modified") | null;
+            /** Header */
+            header?: string | null;
+            /** Jsonpath */
+            jsonpath?: string | null;
+            /**
+             * Optional
+             * @default false
+             */
+            optional: boolean;
+            /**
+             * Regex
+             * @description The first group, or the whole match
+             */
+            regex?: string | null;
             /**
              * Row
              * @default first
              * @enum {string}
              */
             row: "first" | "last";
+            /** Selector */
+            selector?: string | null;
             /**
              * Type
              * @description Without it JSON and SQL values keep their own type
              */
             type?: ("string" | "integer" | "number" | "boolean" | "datetime" | "json") | null;
-            /**
-             * Optional
-             * @default false
-             */
-            optional: boolean;
+            /** Xpath */
+            xpath?: string | null;
         };
         /**
          * Change
          * @description One value that is not what it was: `captures.invoice`, `assertions[2].actual`, `findings.HTTP status`.
          */
         Change: {
-            /** Path */
-            path: string;
-            /** Before */
-            before?: unknown;
             /** After */
             after?: unknown;
+            /** Before */
+            before?: unknown;
+            /** Path */
+            path: string;
+        };
+        /** ChannelCreated */
+        ChannelCreated: {
+            /** Active */
+            active: boolean;
+            /** Channel Id */
+            channel_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "webhook";
+            /** Name */
+            name: string;
+            /** Secret Set */
+            secret_set: boolean;
+            /**
+             * Signing Key
+             * @description Only in the answer that made it; store it now
+             */
+            signing_key?: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+        };
+        /** ChannelView */
+        ChannelView: {
+            /** Active */
+            active: boolean;
+            /** Channel Id */
+            channel_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "webhook";
+            /** Name */
+            name: string;
+            /** Secret Set */
+            secret_set: boolean;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * ChannelWrite
+         * @description A webhook. `secret` (a `whsec_…` signing key) is accepted, never returned; without one a new key is made and
+         *     shown once in the answer.
+         */
+        ChannelWrite: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /** Channel Id */
+            channel_id: string;
+            /**
+             * Kind
+             * @default webhook
+             * @constant
+             */
+            kind: "webhook";
+            /** Name */
+            name: string;
+            /** Secret */
+            secret?: string | null;
+            /** Url */
+            url: string;
+        };
+        /**
+         * ConnectionRights
+         * @description What the account behind a connection may do, as a worker found it.
+         */
+        ConnectionRights: {
+            /** Checked At */
+            checked_at?: string | null;
+            /** Detail */
+            detail: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "unknown" | "read_only" | "can_write" | "superuser";
+        };
+        /**
+         * ConnectionTest
+         * @description The answer of a worker that tried a connection.
+         */
+        ConnectionTest: {
+            /** Elapsed Seconds */
+            elapsed_seconds?: number | null;
+            /** Message */
+            message: string;
+            /** Ok */
+            ok: boolean;
+            rights?: components["schemas"]["ConnectionRights"] | null;
+        };
+        /** ConnectionView */
+        ConnectionView: {
+            /** Connection Id */
+            connection_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            rights: components["schemas"]["ConnectionRights"];
+            /** Secrets */
+            secrets: {
+                [key: string]: components["schemas"]["SecretState"];
+            };
+            /** Settings */
+            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ConnectionWrite
+         * @description What a client sends. A secret left out keeps its value unless the target's host changed; null removes it.
+         */
+        ConnectionWrite: {
+            /** Connection Id */
+            connection_id: string;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Secrets
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string | null;
+            };
+            /** Settings */
+            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"];
         };
         /**
          * DbQuery
          * @description One read-only statement. Values go in as binds (`:name`) only; the text is never templated.
          */
         DbQuery: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "db_query";
             /** Connection */
             connection: string;
-            /** Query */
-            query: string;
+            /**
+             * Mask
+             * @description Columns whose values are hidden in evidence
+             * @default []
+             */
+            mask: string[];
             /**
              * Params
              * @default {}
@@ -556,18 +1447,19 @@ export interface components {
             params: {
                 [key: string]: unknown;
             };
+            /** Query */
+            query: string;
             /**
-             * Mask
-             * @description Columns whose values are hidden in evidence
-             * @default []
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            mask: string[];
+            type: "db_query";
         };
         /** Defaults */
         Defaults: {
+            retry?: components["schemas"]["Retry"] | null;
             /** Timeout */
             timeout?: string | null;
-            retry?: components["schemas"]["Retry"] | null;
         };
         /**
          * Definition
@@ -575,35 +1467,16 @@ export interface components {
          */
         Definition: {
             /**
-             * Version
-             * @constant
-             */
-            version: 1;
-            /** Process */
-            process: string;
-            /** Name */
-            name: string;
-            /** Description */
-            description?: string | null;
-            /** Category */
-            category?: string | null;
-            /**
-             * Tags
-             * @default []
-             */
-            tags: string[];
-            /** Owner */
-            owner?: string | null;
-            /**
              * Active
              * @default true
              */
             active: boolean;
-            /**
-             * Key
-             * @description The input that names a run; else the first input
-             */
-            key?: string | null;
+            /** Category */
+            category?: string | null;
+            /** @default {} */
+            defaults: components["schemas"]["Defaults"];
+            /** Description */
+            description?: string | null;
             /**
              * Inputs
              * @default {}
@@ -612,6 +1485,39 @@ export interface components {
                 [key: string]: components["schemas"]["Input"];
             };
             /**
+             * Key
+             * @description The input that names a run; else the first input
+             */
+            key?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Notify
+             * @default []
+             */
+            notify: components["schemas"]["NotifyRule"][];
+            /** Owner */
+            owner?: string | null;
+            /** Process */
+            process: string;
+            /**
+             * Schedule
+             * @default []
+             */
+            schedule: components["schemas"]["Schedule"][];
+            /** Steps */
+            steps: components["schemas"]["Step"][];
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+            /**
+             * Timeout
+             * @default 5m
+             */
+            timeout: string;
+            /**
              * Vars
              * @default {}
              */
@@ -619,30 +1525,56 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * Timeout
-             * @default 5m
+             * Version
+             * @constant
              */
-            timeout: string;
+            version: 1;
+        };
+        /**
+         * Delivery
+         * @description One message to one channel. `delivery_id` is stable over all tries and is sent as `webhook-id`.
+         */
+        Delivery: {
+            /** Channel Id */
+            channel_id: string;
             /**
-             * Schedule
-             * @default []
+             * Created At
+             * Format: date-time
              */
-            schedule: components["schemas"]["Schedule"][];
-            /** @default {} */
-            defaults: components["schemas"]["Defaults"];
-            /** Steps */
-            steps: components["schemas"]["Step"][];
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Delivery Id */
+            delivery_id: string;
+            /** Last Error */
+            last_error: string | null;
+            /** Last Status Code */
+            last_status_code: number | null;
+            /** Moment */
+            moment: string;
+            /** Next Try At */
+            next_try_at: string | null;
+            /** Process Id */
+            process_id: string | null;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Run Id */
+            run_id: string | null;
             /**
-             * Notify
-             * @default []
+             * Status
+             * @enum {string}
              */
-            notify: components["schemas"]["NotifyRule"][];
+            status: "pending" | "delivered" | "undelivered";
+            /** Tries */
+            tries: number;
         };
         /**
          * Evidence
          * @description One stored piece of evidence. `address` is relative to the evidence store; `sha256` is checked on every read.
          */
         Evidence: {
+            /** Address */
+            address: string;
             /** Evidence Id */
             evidence_id: string;
             /**
@@ -650,16 +1582,14 @@ export interface components {
              * @enum {string}
              */
             kind: "page" | "request" | "response" | "rows" | "listing" | "screenshot" | "content";
-            /** Title */
-            title: string;
             /** Media Type */
             media_type: string;
-            /** Size Bytes */
-            size_bytes: number;
             /** Sha256 */
             sha256: string;
-            /** Address */
-            address: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Title */
+            title: string;
             /**
              * Truncated
              * @default false
@@ -671,10 +1601,10 @@ export interface components {
          * @description One value that processes can be filtered by, and how many have it.
          */
         Facet: {
-            /** Value */
-            value: string;
             /** Count */
             count: number;
+            /** Value */
+            value: string;
         };
         /**
          * Facets
@@ -683,10 +1613,10 @@ export interface components {
         Facets: {
             /** Categories */
             categories: components["schemas"]["Facet"][];
-            /** Tags */
-            tags: components["schemas"]["Facet"][];
             /** Owners */
             owners: components["schemas"]["Facet"][];
+            /** Tags */
+            tags: components["schemas"]["Facet"][];
         };
         /**
          * FailureClass
@@ -695,21 +1625,49 @@ export interface components {
          */
         FailureClass: "dns" | "connect" | "tls" | "auth" | "permission" | "rate_limited" | "timeout" | "http_status" | "assertion" | "not_found" | "stale" | "too_many" | "too_large" | "schema_changed" | "protocol" | "blocked_by_policy" | "invalid_definition" | "worker_lost" | "internal";
         /**
+         * FieldError
+         * @description One fault in what was sent: where (`steps[2].check.url`) and what to do.
+         */
+        FieldError: {
+            /**
+             * Line
+             * @description Line in the YAML text, from 1, when YAML was sent
+             */
+            line?: number | null;
+            /** Message */
+            message: string;
+            /** Path */
+            path: string;
+        };
+        /**
          * FileCheck
          * @description Look for files below a folder or at an HTTP address: `path` may hold `*` and `?`.
          */
         FileCheck: {
+            /** Connection */
+            connection?: string | null;
+            /** Path */
+            path?: string | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "file_check";
-            /** Connection */
-            connection?: string | null;
             /** Url */
             url?: string | null;
-            /** Path */
-            path?: string | null;
+        };
+        /**
+         * FilesSettings
+         * @description A folder the installation allows, or an HTTP base address.
+         */
+        FilesSettings: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "files";
+            /** Root */
+            root: string;
         };
         /**
          * Finding
@@ -723,6 +1681,8 @@ export interface components {
         };
         /** GraphQL */
         GraphQL: {
+            /** Operation Name */
+            operation_name?: string | null;
             /** Query */
             query: string;
             /**
@@ -732,19 +1692,14 @@ export interface components {
             variables: {
                 [key: string]: unknown;
             };
-            /** Operation Name */
-            operation_name?: string | null;
         };
         /**
          * GridColumn
          * @description A run as one column of the run × step grid: step_id → status, and step_id → seconds.
          */
         GridColumn: {
-            /** Run Id */
-            run_id: string;
-            status: components["schemas"]["RunStatus"];
-            /** Trigger */
-            trigger: string;
+            /** Duration Seconds */
+            duration_seconds: number | null;
             /** Key */
             key: string | null;
             /**
@@ -752,46 +1707,71 @@ export interface components {
              * Format: date-time
              */
             queued_at: string;
-            /** Duration Seconds */
-            duration_seconds: number | null;
-            /** Steps */
-            steps: {
-                [key: string]: string;
-            };
+            /** Run Id */
+            run_id: string;
+            status: components["schemas"]["RunStatus"];
             /** Step Seconds */
             step_seconds: {
                 [key: string]: number;
             };
+            /** Steps */
+            steps: {
+                [key: string]: string;
+            };
+            /** Trigger */
+            trigger: string;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
+        /**
+         * HttpSettings
+         * @description An API or site. Secrets: `password` (basic), `token` (bearer), `api_key` (header).
+         */
+        HttpSettings: {
+            /**
+             * Api Key Header
+             * @default X-API-Key
+             */
+            api_key_header: string;
+            /**
+             * Auth
+             * @default none
+             * @enum {string}
+             */
+            auth: "none" | "basic" | "bearer" | "api_key";
+            /** Base Url */
+            base_url: string;
+            /**
+             * Headers
+             * @default {}
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "http";
+            /** Username */
+            username?: string | null;
+            /**
+             * Verify Tls
+             * @default true
+             */
+            verify_tls: boolean;
         };
         /**
          * Input
          * @description A value asked for when a run starts.
          */
         Input: {
-            /**
-             * Type
-             * @default string
-             * @enum {string}
-             */
-            type: "string" | "integer" | "number" | "boolean" | "date" | "datetime";
-            /** Label */
-            label?: string | null;
-            /** Description */
-            description?: string | null;
-            /**
-             * Required
-             * @default true
-             */
-            required: boolean;
             /** Default */
             default?: unknown;
+            /** Description */
+            description?: string | null;
             /** Example */
             example?: unknown;
+            /** Label */
+            label?: string | null;
             /**
              * Matches
              * @description A regular expression the whole text must match
@@ -802,20 +1782,31 @@ export interface components {
              * @description The only values allowed
              */
             options?: unknown[] | null;
+            /**
+             * Required
+             * @default true
+             */
+            required: boolean;
+            /**
+             * Type
+             * @default string
+             * @enum {string}
+             */
+            type: "string" | "integer" | "number" | "boolean" | "date" | "datetime";
         };
         /** Me */
         Me: {
-            /** User Id */
-            user_id: string;
-            /** Username */
-            username: string;
+            /** Permissions */
+            permissions: string[];
             /**
              * Role
              * @enum {string}
              */
             role: "viewer" | "operator" | "editor" | "admin";
-            /** Permissions */
-            permissions: string[];
+            /** User Id */
+            user_id: string;
+            /** Username */
+            username: string;
             /**
              * Via
              * @enum {string}
@@ -827,17 +1818,45 @@ export interface components {
          * @description Whom to tell, and when. `channel` names a channel of the notifier.
          */
         NotifyRule: {
-            /** Channel */
-            channel: string;
-            /** On */
-            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
             /**
              * After Failures
              * @default 1
              */
             after_failures: number;
+            /** Channel */
+            channel: string;
+            /** On */
+            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
             /** Remind Every */
             remind_every?: string | null;
+        };
+        /** Page[AuditEntry] */
+        Page_AuditEntry_: {
+            /** Items */
+            items: components["schemas"]["AuditEntry"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[ChannelView] */
+        Page_ChannelView_: {
+            /** Items */
+            items: components["schemas"]["ChannelView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[ConnectionView] */
+        Page_ConnectionView_: {
+            /** Items */
+            items: components["schemas"]["ConnectionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[Delivery] */
+        Page_Delivery_: {
+            /** Items */
+            items: components["schemas"]["Delivery"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** Page[ProcessRow] */
         Page_ProcessRow_: {
@@ -853,10 +1872,24 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[RuleView] */
+        Page_RuleView_: {
+            /** Items */
+            items: components["schemas"]["RuleView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[RunEvent] */
         Page_RunEvent_: {
             /** Items */
             items: components["schemas"]["RunEvent"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[RunFact] */
+        Page_RunFact_: {
+            /** Items */
+            items: components["schemas"]["RunFact"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -867,25 +1900,198 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[TokenView] */
+        Page_TokenView_: {
+            /** Items */
+            items: components["schemas"]["TokenView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[UserView] */
+        Page_UserView_: {
+            /** Items */
+            items: components["schemas"]["UserView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
+         * PasswordChange
+         * @description Of one's own password. Every other session of the account ends.
+         */
+        PasswordChange: {
+            /** Current Password */
+            current_password: string;
+            /** New Password */
+            new_password: string;
+        };
+        /** Plan */
+        Plan: {
+            /** Items */
+            items: components["schemas"]["PlanItem"][];
+            /** Process Id */
+            process_id: string;
+            /**
+             * Warnings
+             * @default []
+             */
+            warnings: string[];
+        };
+        /**
+         * PlanItem
+         * @description One thing a run would touch, found without touching it.
+         */
+        PlanItem: {
+            /** Detail */
+            detail?: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "host" | "statement" | "file" | "secret";
+            /** Step Id */
+            step_id: string;
+            /** Step Number */
+            step_number: number;
+            /** Target */
+            target: string;
+        };
+        /**
+         * PlanRequest
+         * @description What to plan: a saved process with these inputs, or the draft in `document`.
+         * @example {
+         *       "document": {
+         *         "category": "sales",
+         *         "inputs": {
+         *           "order_id": {
+         *             "example": "4711",
+         *             "label": "Order number",
+         *             "type": "string"
+         *           }
+         *         },
+         *         "name": "Order to cash",
+         *         "owner": "team-orders",
+         *         "process": "order-to-cash",
+         *         "steps": [
+         *           {
+         *             "assert": [
+         *               {
+         *                 "in": [
+         *                   "PAID",
+         *                   "SHIPPED"
+         *                 ],
+         *                 "jsonpath": "$.state"
+         *               }
+         *             ],
+         *             "check": {
+         *               "connection": "order-service",
+         *               "path": "/orders/${{ inputs.order_id }}",
+         *               "type": "api_call"
+         *             },
+         *             "id": "order_api",
+         *             "name": "Order service knows the order"
+         *           }
+         *         ],
+         *         "tags": [
+         *           "critical"
+         *         ],
+         *         "version": 1
+         *       },
+         *       "inputs": {
+         *         "order_id": "4711"
+         *       }
+         *     }
+         */
+        PlanRequest: {
+            /** Document */
+            document?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Inputs
+             * @default {}
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PostgresqlSettings
+         * @description A PostgreSQL database. Secret: `password`.
+         */
+        PostgresqlSettings: {
+            /** Database */
+            database: string;
+            /** Host */
+            host: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "postgresql";
+            /**
+             * Port
+             * @default 5432
+             */
+            port: number;
+            /**
+             * Tls
+             * @default require
+             * @enum {string}
+             */
+            tls: "disable" | "require" | "verify-full";
+            /** Username */
+            username: string;
+        };
+        /**
+         * Problem
+         * @description An RFC 9457 problem document, the one shape of every error.
+         * @example {
+         *       "detail": "body.inputs.order_id: is required",
+         *       "errors": [
+         *         {
+         *           "message": "is required",
+         *           "path": "body.inputs.order_id"
+         *         }
+         *       ],
+         *       "instance": "/api/v1/runs",
+         *       "status": 422,
+         *       "title": "Invalid input",
+         *       "type": "/problems/invalid-input"
+         *     }
+         */
+        Problem: {
+            /** Detail */
+            detail: string;
+            /**
+             * Error Id
+             * @description Quote this when you report the problem
+             */
+            error_id?: string | null;
+            /**
+             * Errors
+             * @description What is wrong, field by field
+             */
+            errors?: components["schemas"]["FieldError"][] | null;
+            /** Instance */
+            instance?: string | null;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @description A stable identifier of the kind of error
+             * @example /problems/run-not-found
+             */
+            type: string;
+        };
         /**
          * ProcessFigures
          * @description Of one process over a period, with its accounting stated: nothing measured is null, never 0 or 100 %.
          */
         ProcessFigures: {
-            /** Process Id */
-            process_id: string;
-            /**
-             * Since
-             * Format: date-time
-             */
-            since: string;
-            /**
-             * Until
-             * Format: date-time
-             */
-            until: string;
-            /** Runs */
-            runs: number;
+            /** Accounting */
+            accounting: string;
             /** By Status */
             by_status: {
                 [key: string]: number;
@@ -894,56 +2100,71 @@ export interface components {
             by_trigger: {
                 [key: string]: number;
             };
-            /**
-             * Success Rate
-             * @description success and warning over all runs but cancelled and error
-             */
-            success_rate: number | null;
+            /** Mean Time To Recover Seconds */
+            mean_time_to_recover_seconds: number | null;
             /** P50 Seconds */
             p50_seconds: number | null;
             /** P95 Seconds */
             p95_seconds: number | null;
             /** P99 Seconds */
             p99_seconds: number | null;
-            /** Mean Time To Recover Seconds */
-            mean_time_to_recover_seconds: number | null;
+            /** Process Id */
+            process_id: string;
             /** Queue Wait P95 Seconds */
             queue_wait_p95_seconds: number | null;
             /** Retries */
             retries: number;
+            /** Runs */
+            runs: number;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
             /** Steps */
             steps: components["schemas"]["StepFigures"][];
-            /** Accounting */
-            accounting: string;
+            /**
+             * Success Rate
+             * @description success and warning over all runs but cancelled and error
+             */
+            success_rate: number | null;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
         };
         /**
          * ProcessRow
          * @description A process with the state of its runs: one row of overview and list.
          */
         ProcessRow: {
-            /** Process Id */
-            process_id: string;
-            /** Name */
-            name: string;
-            /** Description */
-            description: string | null;
-            /** Category */
-            category: string | null;
-            /** Tags */
-            tags: string[];
-            /** Owner */
-            owner: string | null;
             /** Active */
             active: boolean;
-            /** Step Count */
-            step_count: number;
-            /** Revision */
-            revision: number;
+            /** Category */
+            category: string | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /** Next Run At */
+            next_run_at?: string | null;
+            /** Owner */
+            owner: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Revision */
+            revision: number;
+            state: components["schemas"]["ProcessState"];
+            /** Step Count */
+            step_count: number;
+            /** Tags */
+            tags: string[];
             /**
              * Updated At
              * Format: date-time
@@ -951,36 +2172,23 @@ export interface components {
             updated_at: string;
             /** Updated By */
             updated_by: string;
-            state: components["schemas"]["ProcessState"];
-            /** Next Run At */
-            next_run_at?: string | null;
         };
         /**
          * ProcessState
          * @description The last verdict of a process: a row of the overview.
          */
         ProcessState: {
-            /** Process Id */
-            process_id: string;
+            /** Last Key */
+            last_key: string | null;
+            /** Last Run At */
+            last_run_at: string | null;
             /** Last Run Id */
             last_run_id: string | null;
             last_status: components["schemas"]["RunStatus"] | null;
-            /** Last Key */
-            last_key: string | null;
             /** Last Verdict */
             last_verdict: string | null;
-            /** Last Run At */
-            last_run_at: string | null;
-            /**
-             * Since
-             * @description Since when the last status has stood without interruption
-             */
-            since: string | null;
-            /**
-             * Running
-             * @default 0
-             */
-            running: number;
+            /** Process Id */
+            process_id: string;
             /**
              * Recent
              * @description (run_id, status) of the last 30 runs, oldest first
@@ -990,35 +2198,55 @@ export interface components {
                 string,
                 string
             ][];
+            /**
+             * Running
+             * @default 0
+             */
+            running: number;
+            /**
+             * Since
+             * @description Since when the last status has stood without interruption
+             */
+            since: string | null;
         };
         /**
          * ProcessView
          * @description A process with its definition. `document` is as written; `definition` is the parsed form with defaults.
          */
         ProcessView: {
-            /** Process Id */
-            process_id: string;
-            /** Name */
-            name: string;
-            /** Description */
-            description: string | null;
-            /** Category */
-            category: string | null;
-            /** Tags */
-            tags: string[];
-            /** Owner */
-            owner: string | null;
             /** Active */
             active: boolean;
-            /** Step Count */
-            step_count: number;
-            /** Revision */
-            revision: number;
+            /** Category */
+            category: string | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            definition: components["schemas"]["Definition"];
+            /** Description */
+            description: string | null;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Revision */
+            revision: number;
+            /**
+             * Source Yaml
+             * @description The same document as YAML: as sent when YAML was sent, else generated
+             */
+            source_yaml: string;
+            /** Step Count */
+            step_count: number;
+            /** Tags */
+            tags: string[];
             /**
              * Updated At
              * Format: date-time
@@ -1026,16 +2254,6 @@ export interface components {
             updated_at: string;
             /** Updated By */
             updated_by: string;
-            /** Document */
-            document: {
-                [key: string]: unknown;
-            };
-            definition: components["schemas"]["Definition"];
-            /**
-             * Source Yaml
-             * @description The same document as YAML: as sent when YAML was sent, else generated
-             */
-            source_yaml: string;
         };
         /**
          * QueueState
@@ -1046,16 +2264,22 @@ export interface components {
             check_type: string;
             /** Depth */
             depth: number | null;
-            /** Workers */
-            workers: number;
             /** Last Result At */
             last_result_at: string | null;
+            /** Workers */
+            workers: number;
         };
         /**
          * Retry
          * @description Repeats for trouble in checking. `count` is repeats after the first attempt (2 → at most 3 attempts).
          */
         Retry: {
+            /**
+             * Backoff
+             * @default exponential
+             * @enum {string}
+             */
+            backoff: "fixed" | "exponential";
             /**
              * Count
              * @default 2
@@ -1066,12 +2290,6 @@ export interface components {
              * @default 2s
              */
             interval: string;
-            /**
-             * Backoff
-             * @default exponential
-             * @enum {string}
-             */
-            backoff: "fixed" | "exponential";
             /**
              * Max Interval
              * @default 30s
@@ -1091,6 +2309,10 @@ export interface components {
         };
         /** RevisionSummary */
         RevisionSummary: {
+            /** Note */
+            note?: string | null;
+            /** Restored From */
+            restored_from?: number | null;
             /** Revision */
             revision: number;
             /**
@@ -1100,61 +2322,115 @@ export interface components {
             saved_at: string;
             /** Saved By */
             saved_by: string;
-            /** Note */
-            note?: string | null;
-            /** Restored From */
-            restored_from?: number | null;
         };
         /** RevisionView */
         RevisionView: {
-            /** Revision */
-            revision: number;
-            /**
-             * Saved At
-             * Format: date-time
-             */
-            saved_at: string;
-            /** Saved By */
-            saved_by: string;
-            /** Note */
-            note?: string | null;
-            /** Restored From */
-            restored_from?: number | null;
-            /** Process Id */
-            process_id: string;
+            definition: components["schemas"]["Definition"];
             /** Document */
             document: {
                 [key: string]: unknown;
             };
-            definition: components["schemas"]["Definition"];
+            /** Note */
+            note?: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Restored From */
+            restored_from?: number | null;
+            /** Revision */
+            revision: number;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Saved By */
+            saved_by: string;
             /** Source Yaml */
             source_yaml: string;
+        };
+        /** RuleView */
+        RuleView: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /**
+             * After Failures
+             * @default 1
+             */
+            after_failures: number;
+            /** Category */
+            category?: string | null;
+            /** Channel Id */
+            channel_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** On */
+            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
+            /** Process Id */
+            process_id?: string | null;
+            /** Remind Every */
+            remind_every?: string | null;
+            /** Rule Id */
+            rule_id: string;
+        };
+        /**
+         * RuleWrite
+         * @description Which runs are told to which channel. Empty filters match everything.
+         */
+        RuleWrite: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /**
+             * After Failures
+             * @default 1
+             */
+            after_failures: number;
+            /** Category */
+            category?: string | null;
+            /** Channel Id */
+            channel_id: string;
+            /** On */
+            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
+            /** Process Id */
+            process_id?: string | null;
+            /** Remind Every */
+            remind_every?: string | null;
+            /** Rule Id */
+            rule_id: string;
         };
         /**
          * RunAccepted
          * @description The run exists and will end: it is in the database.
          */
         RunAccepted: {
-            /** Run Id */
-            run_id: string;
             /** Process Id */
             process_id: string;
-            status: components["schemas"]["RunStatus"];
             /**
              * Queued At
              * Format: date-time
              */
             queued_at: string;
+            /** Run Id */
+            run_id: string;
+            status: components["schemas"]["RunStatus"];
         };
         /**
          * RunDiff
          * @description A run against another, by default the last good one; `against_run_id` is null when there is none.
          */
         RunDiff: {
-            /** Run Id */
-            run_id: string;
             /** Against Run Id */
             against_run_id: string | null;
+            /** Run Id */
+            run_id: string;
             /**
              * Steps
              * @default []
@@ -1170,49 +2446,70 @@ export interface components {
          *     conclude that everything with a smaller seq of the run has happened; it must not assume order of arrival.
          */
         RunEvent: {
-            /** Run Id */
-            run_id: string;
-            /** Process Id */
-            process_id: string;
-            /** Seq */
-            seq: number;
             /**
              * At
              * Format: date-time
              */
             at: string;
+            /** Attempt */
+            attempt?: number | null;
+            /** Check Type */
+            check_type?: string | null;
+            /** Due At */
+            due_at?: string | null;
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            failure_class?: components["schemas"]["FailureClass"] | null;
+            /** From Run */
+            from_run?: string | null;
+            /** Initiated By */
+            initiated_by?: string | null;
+            /** Inputs */
+            inputs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Key */
+            key?: string | null;
+            /** Message */
+            message?: string | null;
+            /** Next Attempt At */
+            next_attempt_at?: string | null;
+            /** Of Attempts */
+            of_attempts?: number | null;
+            /** Owner */
+            owner?: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name?: string | null;
             /**
-             * Type
-             * @enum {string}
+             * Queue Wait Seconds
+             * @description step.finished: dispatch to start of the last attempt
              */
-            type: "run.queued" | "run.started" | "run.finished" | "step.started" | "step.retrying" | "step.waiting" | "step.finished";
+            queue_wait_seconds?: number | null;
+            /** Queued At */
+            queued_at?: string | null;
+            /** Reason */
+            reason?: string | null;
+            /** Revision */
+            revision?: number | null;
+            /** Run Id */
+            run_id: string;
+            /** Seq */
+            seq: number;
+            /** Started At */
+            started_at?: string | null;
             /**
              * Status
              * @description Of the run for run.*, of the step for step.*
              */
             status: string;
-            /** Process Name */
-            process_name?: string | null;
-            /** Revision */
-            revision?: number | null;
-            /** Trigger */
-            trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
-            /** Initiated By */
-            initiated_by?: string | null;
-            /** Key */
-            key?: string | null;
-            /** Inputs */
-            inputs?: {
-                [key: string]: unknown;
-            } | null;
-            /** Queued At */
-            queued_at?: string | null;
-            /** Started At */
-            started_at?: string | null;
-            /** Duration Seconds */
-            duration_seconds?: number | null;
-            /** Steps Planned */
-            steps_planned?: number | null;
+            /** Step Id */
+            step_id?: string | null;
+            /** Step Name */
+            step_name?: string | null;
+            /** Step Number */
+            step_number?: number | null;
             /**
              * Steps
              * @description run.queued: step_id, number, name, check_type, always_run of every planned step
@@ -1220,40 +2517,60 @@ export interface components {
             steps?: {
                 [key: string]: unknown;
             }[] | null;
+            /** Steps Planned */
+            steps_planned?: number | null;
+            /** Trigger */
+            trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "run.queued" | "run.started" | "run.finished" | "step.started" | "step.retrying" | "step.waiting" | "step.finished";
             /** Verdict */
             verdict?: string | null;
-            /** From Run */
-            from_run?: string | null;
-            /** Step Id */
-            step_id?: string | null;
-            /** Step Number */
-            step_number?: number | null;
-            /** Step Name */
-            step_name?: string | null;
-            /** Check Type */
-            check_type?: string | null;
-            /** Owner */
-            owner?: string | null;
-            /** Attempt */
-            attempt?: number | null;
-            /** Of Attempts */
-            of_attempts?: number | null;
-            /** Next Attempt At */
-            next_attempt_at?: string | null;
             /** Waiting Until */
             waiting_until?: string | null;
-            /** Due At */
-            due_at?: string | null;
-            failure_class?: components["schemas"]["FailureClass"] | null;
-            /** Reason */
-            reason?: string | null;
-            /** Message */
-            message?: string | null;
+        };
+        /**
+         * RunFact
+         * @description One finished or running run, as told by events.
+         */
+        RunFact: {
+            /** Duration Seconds */
+            duration_seconds: number | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Failed Step */
+            failed_step?: string | null;
+            /** Failure Class */
+            failure_class?: string | null;
+            /** Initiated By */
+            initiated_by: string;
+            /** Key */
+            key: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
             /**
-             * Queue Wait Seconds
-             * @description step.finished: dispatch to start of the last attempt
+             * Queued At
+             * Format: date-time
              */
-            queue_wait_seconds?: number | null;
+            queued_at: string;
+            /**
+             * Retries
+             * @default 0
+             */
+            retries: number;
+            /** Run Id */
+            run_id: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["RunStatus"];
+            /** Trigger */
+            trigger: string;
+            /** Verdict */
+            verdict: string | null;
         };
         /**
          * RunStatus
@@ -1266,24 +2583,15 @@ export interface components {
          * @description One row of a list of runs.
          */
         RunSummary: {
-            /** Run Id */
-            run_id: string;
-            /** Process Id */
-            process_id: string;
-            /** Process Name */
-            process_name: string;
-            /** Revision */
-            revision: number;
-            status: components["schemas"]["RunStatus"];
-            /**
-             * Trigger
-             * @enum {string}
-             */
-            trigger: "manual" | "api" | "cli" | "schedule" | "recheck";
+            /** Current Step */
+            current_step?: string | null;
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            /** Ended At */
+            ended_at?: string | null;
+            failure_class?: components["schemas"]["FailureClass"] | null;
             /** Initiated By */
             initiated_by: string;
-            /** Key */
-            key?: string | null;
             /**
              * Inputs
              * @default {}
@@ -1291,45 +2599,56 @@ export interface components {
             inputs: {
                 [key: string]: unknown;
             };
+            /** Key */
+            key?: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
             /**
              * Queued At
              * Format: date-time
              */
             queued_at: string;
+            /** Revision */
+            revision: number;
+            /** Run Id */
+            run_id: string;
             /** Started At */
             started_at?: string | null;
-            /** Ended At */
-            ended_at?: string | null;
-            /** Duration Seconds */
-            duration_seconds?: number | null;
-            /** Current Step */
-            current_step?: string | null;
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Trigger
+             * @enum {string}
+             */
+            trigger: "manual" | "api" | "cli" | "schedule" | "recheck";
             verdict: components["schemas"]["Verdict"];
-            failure_class?: components["schemas"]["FailureClass"] | null;
         };
         /**
          * RunView
          * @description A run with its whole planned chain.
          */
         RunView: {
-            /** Run Id */
-            run_id: string;
-            /** Process Id */
-            process_id: string;
-            /** Process Name */
-            process_name: string;
-            /** Revision */
-            revision: number;
-            status: components["schemas"]["RunStatus"];
+            /** Current Step */
+            current_step?: string | null;
             /**
-             * Trigger
-             * @enum {string}
+             * Deadline At
+             * Format: date-time
              */
-            trigger: "manual" | "api" | "cli" | "schedule" | "recheck";
+            deadline_at: string;
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Expected Duration Seconds */
+            expected_duration_seconds?: number | null;
+            failure_class?: components["schemas"]["FailureClass"] | null;
+            /** From Run */
+            from_run?: string | null;
+            /** From Step */
+            from_step?: string | null;
             /** Initiated By */
             initiated_by: string;
-            /** Key */
-            key?: string | null;
             /**
              * Inputs
              * @default {}
@@ -1337,65 +2656,58 @@ export interface components {
             inputs: {
                 [key: string]: unknown;
             };
+            /** Key */
+            key?: string | null;
+            /** Last Good Run */
+            last_good_run?: string | null;
+            /** Last Seq */
+            last_seq: number;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
+            /** Process Owner */
+            process_owner?: string | null;
             /**
              * Queued At
              * Format: date-time
              */
             queued_at: string;
-            /** Started At */
-            started_at?: string | null;
-            /** Ended At */
-            ended_at?: string | null;
-            /** Duration Seconds */
-            duration_seconds?: number | null;
-            /** Current Step */
-            current_step?: string | null;
-            verdict: components["schemas"]["Verdict"];
-            failure_class?: components["schemas"]["FailureClass"] | null;
-            /** Process Owner */
-            process_owner?: string | null;
-            /**
-             * Deadline At
-             * Format: date-time
-             */
-            deadline_at: string;
-            /** Expected Duration Seconds */
-            expected_duration_seconds?: number | null;
-            /** Steps Done */
-            steps_done: number;
-            /** Steps Planned */
-            steps_planned: number;
-            /** From Run */
-            from_run?: string | null;
-            /** From Step */
-            from_step?: string | null;
             /**
              * Rechecked By
              * @description Runs that continued this one
              * @default []
              */
             rechecked_by: string[];
-            /** Last Good Run */
-            last_good_run?: string | null;
-            /** Last Seq */
-            last_seq: number;
+            /** Revision */
+            revision: number;
+            /** Run Id */
+            run_id: string;
+            /** Started At */
+            started_at?: string | null;
+            status: components["schemas"]["RunStatus"];
             /** Steps */
             steps: components["schemas"]["StepView"][];
+            /** Steps Done */
+            steps_done: number;
+            /** Steps Planned */
+            steps_planned: number;
+            /**
+             * Trigger
+             * @enum {string}
+             */
+            trigger: "manual" | "api" | "cli" | "schedule" | "recheck";
+            verdict: components["schemas"]["Verdict"];
         };
         /**
          * Schedule
          * @description When to run by itself: `every` or `cron` (five fields) with a time zone.
          */
         Schedule: {
-            /** Every */
-            every?: string | null;
             /** Cron */
             cron?: string | null;
-            /**
-             * Timezone
-             * @default UTC
-             */
-            timezone: string;
+            /** Every */
+            every?: string | null;
             /**
              * Inputs
              * @default {}
@@ -1403,13 +2715,28 @@ export interface components {
             inputs: {
                 [key: string]: unknown;
             };
+            /**
+             * Timezone
+             * @default UTC
+             */
+            timezone: string;
+        };
+        /**
+         * SecretState
+         * @description That a secret is there, never what it is.
+         */
+        SecretState: {
+            /** Set */
+            set: boolean;
+            /** Updated At */
+            updated_at?: string | null;
         };
         /** SignIn */
         SignIn: {
-            /** Username */
-            username: string;
             /** Password */
             password: string;
+            /** Username */
+            username: string;
         };
         /**
          * SignInByLink
@@ -1420,12 +2747,49 @@ export interface components {
             code: string;
         };
         /**
+         * SignInLink
+         * @description A link that signs in once. The code stands behind `#`, which browsers never send and servers never log.
+         */
+        SignInLink: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Path
+             * @description Append it to the address of the installation
+             */
+            path: string;
+        };
+        /**
+         * SqliteSettings
+         * @description A SQLite file below a folder the installation allows. No secrets.
+         */
+        SqliteSettings: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "sqlite";
+            /** Path */
+            path: string;
+        };
+        /**
          * StartRun
          * @description `POST /runs`. With `from_run` a finished run is continued from `from_step` (its failed step by default).
+         * @example {
+         *       "inputs": {
+         *         "order_id": "4711"
+         *       },
+         *       "process_id": "order-to-cash"
+         *     }
          */
         StartRun: {
-            /** Process Id */
-            process_id: string;
+            /** From Run */
+            from_run?: string | null;
+            /** From Step */
+            from_step?: string | null;
             /**
              * Inputs
              * @default {}
@@ -1433,33 +2797,19 @@ export interface components {
             inputs: {
                 [key: string]: unknown;
             };
-            /** From Run */
-            from_run?: string | null;
-            /** From Step */
-            from_step?: string | null;
+            /** Process Id */
+            process_id: string;
         };
         /**
          * Step
          * @description One link of the chain: what to check, what must hold, and what to do when it does not.
          */
         Step: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Description */
-            description?: string | null;
-            /** Owner */
-            owner?: string | null;
-            /** Runbook */
-            runbook?: string | null;
             /**
-             * Enabled
-             * @default true
+             * Always Run
+             * @default false
              */
-            enabled: boolean;
-            /** Check */
-            check: components["schemas"]["WebCrawl"] | components["schemas"]["ApiCall"] | components["schemas"]["DbQuery"] | components["schemas"]["FileCheck"];
+            always_run: boolean;
             /**
              * Assert
              * @default []
@@ -1472,77 +2822,83 @@ export interface components {
             capture: {
                 [key: string]: components["schemas"]["Capture"];
             };
+            /** Check */
+            check: components["schemas"]["WebCrawl"] | components["schemas"]["ApiCall"] | components["schemas"]["DbQuery"] | components["schemas"]["FileCheck"];
+            /** Description */
+            description?: string | null;
             /**
-             * Timeout
-             * @description Of one attempt; else defaults, else 30s, 5s for db_query
+             * Enabled
+             * @default true
              */
-            timeout?: string | null;
-            retry?: components["schemas"]["Retry"] | null;
-            wait_until?: components["schemas"]["WaitUntil"] | null;
+            enabled: boolean;
             /**
              * Expect Within
              * @description Business allowance: not yet before, overdue after
              */
             expect_within?: string | null;
-            /**
-             * Since
-             * @description When the allowance starts: one `${{ … }}`; else the run's start
-             */
-            since?: string | null;
+            /** Id */
+            id: string;
+            /** If */
+            if?: string | null;
+            /** Name */
+            name: string;
             /**
              * On Failure
              * @default stop
              * @enum {string}
              */
             on_failure: "stop" | "continue" | "warn";
+            /** Owner */
+            owner?: string | null;
+            retry?: components["schemas"]["Retry"] | null;
+            /** Runbook */
+            runbook?: string | null;
             /**
-             * Always Run
-             * @default false
+             * Since
+             * @description When the allowance starts: one `${{ … }}`; else the run's start
              */
-            always_run: boolean;
-            /** If */
-            if?: string | null;
+            since?: string | null;
+            /**
+             * Timeout
+             * @description Of one attempt; else defaults, else 30s, 5s for db_query
+             */
+            timeout?: string | null;
+            wait_until?: components["schemas"]["WaitUntil"] | null;
         };
         /**
          * StepDiff
          * @description A step of this run against the same step of the other; `before_status` is null for a step the other lacks.
          */
         StepDiff: {
-            /** Step Id */
-            step_id: string;
-            /** Number */
-            number: number;
-            /** Name */
-            name: string;
-            /** Status */
-            status: string;
-            /** Before Status */
-            before_status: string | null;
-            /** Duration Seconds */
-            duration_seconds?: number | null;
             /** Before Duration Seconds */
             before_duration_seconds?: number | null;
+            /** Before Status */
+            before_status: string | null;
             /**
              * Changes
              * @default []
              */
             changes: components["schemas"]["Change"][];
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Status */
+            status: string;
+            /** Step Id */
+            step_id: string;
         };
         /**
          * StepFigures
          * @description Of one step over a period. Durations in seconds, of passed attempts only.
          */
         StepFigures: {
-            /** Step Id */
-            step_id: string;
             /** Name */
             name: string;
             /** Number */
             number: number;
-            /** Runs */
-            runs: number;
-            /** Success Rate */
-            success_rate: number | null;
             /** P50 Seconds */
             p50_seconds: number | null;
             /** P95 Seconds */
@@ -1551,6 +2907,85 @@ export interface components {
             p99_seconds: number | null;
             /** Retries */
             retries: number;
+            /** Runs */
+            runs: number;
+            /** Step Id */
+            step_id: string;
+            /** Success Rate */
+            success_rate: number | null;
+        };
+        /**
+         * StepResult
+         * @description How one attempt ended. `ok` false carries `failure_class`; `ours`: we could not check (error, not failed).
+         */
+        StepResult: {
+            /**
+             * Assertions
+             * @default []
+             */
+            assertions: components["schemas"]["AssertionOutcome"][];
+            /** Attempt */
+            attempt: number;
+            /**
+             * Capture Types
+             * @description Of captures that JSON cannot tell: `datetime`
+             * @default {}
+             */
+            capture_types: {
+                [key: string]: string;
+            };
+            /**
+             * Captures
+             * @default {}
+             */
+            captures: {
+                [key: string]: unknown;
+            };
+            /** Duration Seconds */
+            duration_seconds: number;
+            /**
+             * Evidence
+             * @default []
+             */
+            evidence: components["schemas"]["Evidence"][];
+            failure_class?: components["schemas"]["FailureClass"] | null;
+            /**
+             * Findings
+             * @default []
+             */
+            findings: components["schemas"]["Finding"][];
+            /** Message */
+            message?: string | null;
+            /** Ok */
+            ok: boolean;
+            /**
+             * Ours
+             * @default false
+             */
+            ours: boolean;
+            /** Reason */
+            reason?: string | null;
+            /** Run Id */
+            run_id: string;
+            /** Step Id */
+            step_id: string;
+            /**
+             * Target
+             * @description What was touched, without secrets: a URL, `erp · select …`
+             */
+            target?: string | null;
+            /**
+             * Timings
+             * @description Seconds per phase: dns, connect, tls, first_byte, body, total
+             * @default {}
+             */
+            timings: {
+                [key: string]: number;
+            };
+            /** Token */
+            token: string;
+            /** Worker Id */
+            worker_id: string;
         };
         /**
          * StepStatus
@@ -1563,85 +2998,26 @@ export interface components {
          * @description One step of a run, planned or done. Times are the database's.
          */
         StepView: {
-            /** Step Id */
-            step_id: string;
-            /** Number */
-            number: number;
-            /** Name */
-            name: string;
-            /** Description */
-            description?: string | null;
-            /** Check Type */
-            check_type: string;
-            /** Target */
-            target?: string | null;
-            /** Owner */
-            owner?: string | null;
-            /** Runbook */
-            runbook?: string | null;
             /**
              * Always Run
              * @default false
              */
             always_run: boolean;
-            status: components["schemas"]["StepStatus"];
             /**
-             * Reason
-             * @description Why skipped, or a finer reason of the failure class
+             * Assertions
+             * @default []
              */
-            reason?: string | null;
-            failure_class?: components["schemas"]["FailureClass"] | null;
-            /** Message */
-            message?: string | null;
-            /**
-             * First Aid
-             * @description What to look at first for this failure class
-             */
-            first_aid?: string | null;
+            assertions: components["schemas"]["AssertionOutcome"][];
             /**
              * Attempt
              * @default 0
              */
             attempt: number;
             /**
-             * Of Attempts
-             * @default 1
-             */
-            of_attempts: number;
-            /** Next Attempt At */
-            next_attempt_at?: string | null;
-            /** Started At */
-            started_at?: string | null;
-            /** Ended At */
-            ended_at?: string | null;
-            /** Duration Seconds */
-            duration_seconds?: number | null;
-            /** Expected Duration Seconds */
-            expected_duration_seconds?: number | null;
-            /** Timeout Seconds */
-            timeout_seconds: number;
-            /** Expect Within Seconds */
-            expect_within_seconds?: number | null;
-            /**
-             * Since At
-             * @description When the business allowance started
-             */
-            since_at?: string | null;
-            /**
-             * Due At
-             * @description When the business allowance ends
-             */
-            due_at?: string | null;
-            /**
-             * Waiting Until
-             * @description When wait_until gives up
-             */
-            waiting_until?: string | null;
-            /**
-             * Assertions
+             * Attempts
              * @default []
              */
-            assertions: components["schemas"]["AssertionOutcome"][];
+            attempts: components["schemas"]["AttemptView"][];
             /**
              * Captures
              * @default {}
@@ -1649,11 +3025,75 @@ export interface components {
             captures: {
                 [key: string]: unknown;
             };
+            /** Check Type */
+            check_type: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Due At
+             * @description When the business allowance ends
+             */
+            due_at?: string | null;
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            /** Ended At */
+            ended_at?: string | null;
+            /**
+             * Evidence
+             * @default []
+             */
+            evidence: components["schemas"]["Evidence"][];
+            /** Expect Within Seconds */
+            expect_within_seconds?: number | null;
+            /** Expected Duration Seconds */
+            expected_duration_seconds?: number | null;
+            failure_class?: components["schemas"]["FailureClass"] | null;
             /**
              * Findings
              * @default []
              */
             findings: components["schemas"]["Finding"][];
+            /**
+             * First Aid
+             * @description What to look at first for this failure class
+             */
+            first_aid?: string | null;
+            /** Message */
+            message?: string | null;
+            /** Name */
+            name: string;
+            /** Next Attempt At */
+            next_attempt_at?: string | null;
+            /** Number */
+            number: number;
+            /**
+             * Of Attempts
+             * @default 1
+             */
+            of_attempts: number;
+            /** Owner */
+            owner?: string | null;
+            /**
+             * Reason
+             * @description Why skipped, or a finer reason of the failure class
+             */
+            reason?: string | null;
+            /** Runbook */
+            runbook?: string | null;
+            /**
+             * Since At
+             * @description When the business allowance started
+             */
+            since_at?: string | null;
+            /** Started At */
+            started_at?: string | null;
+            status: components["schemas"]["StepStatus"];
+            /** Step Id */
+            step_id: string;
+            /** Target */
+            target?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds: number;
             /**
              * Timings
              * @default {}
@@ -1662,54 +3102,178 @@ export interface components {
                 [key: string]: number;
             };
             /**
-             * Evidence
-             * @default []
+             * Waiting Until
+             * @description When wait_until gives up
              */
-            evidence: components["schemas"]["Evidence"][];
-            /**
-             * Attempts
-             * @default []
-             */
-            attempts: components["schemas"]["AttemptView"][];
+            waiting_until?: string | null;
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
+        /** TokenCreated */
+        TokenCreated: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "operator" | "editor" | "admin";
+            /**
+             * Token
+             * @description Only in the answer that made it; store it now
+             */
+            token: string;
+            /** Token Id */
+            token_id: string;
+        };
+        /** TokenView */
+        TokenView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "operator" | "editor" | "admin";
+            /** Token Id */
+            token_id: string;
+        };
+        /** TokenWrite */
+        TokenWrite: {
+            /**
+             * Expires In Days
+             * @default 90
+             */
+            expires_in_days: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @description At most the caller's own role
+             * @default operator
+             * @enum {string}
+             */
+            role: "viewer" | "operator" | "editor" | "admin";
+        };
+        /**
+         * TryStep
+         * @description `POST /steps/try`: one step of a draft definition, not recorded. `captures` stand for earlier steps.
+         */
+        TryStep: {
+            /**
+             * Captures
+             * @default {}
+             */
+            captures: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            };
+            /**
+             * Inputs
+             * @default {}
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Step Id */
+            step_id: string;
+        };
+        /** UserView */
+        UserView: {
+            /** Active */
+            active: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Sign In At */
+            last_sign_in_at: string | null;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "operator" | "editor" | "admin";
+            /** User Id */
+            user_id: string;
+            /** Username */
+            username: string;
+        };
+        /** UserWrite */
+        UserWrite: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /** Password */
+            password?: string | null;
+            /**
+             * Role
+             * @default viewer
+             * @enum {string}
+             */
+            role: "viewer" | "operator" | "editor" | "admin";
+            /** Username */
+            username: string;
+        };
+        /**
+         * ValidationReport
+         * @description The answer of validate: `valid` and, if not, every fault with its path and the nearest known key.
+         */
+        ValidationReport: {
+            definition?: components["schemas"]["Definition"] | null;
+            /** Errors */
+            errors: components["schemas"]["FieldError"][];
+            /** Valid */
+            valid: boolean;
         };
         /**
          * Verdict
          * @description The run in one sentence, in parts, so that a page can colour them. `text` is the whole sentence.
          */
         Verdict: {
-            /** Text */
-            text: string;
-            /**
-             * Lead
-             * @description e.g. `Passed 1–4, `
-             */
-            lead: string;
             /**
              * Emphasis
              * @description e.g. `stuck at 5 “Invoice file reached the bank folder”`
              */
             emphasis?: string | null;
             /**
+             * Lead
+             * @description e.g. `Passed 1–4, `
+             */
+            lead: string;
+            /** Step Id */
+            step_id?: string | null;
+            /**
              * Tail
              * @description e.g. `, waiting 3 h 12 m, expected within 30 min.`
              * @default
              */
             tail: string;
-            /** Step Id */
-            step_id?: string | null;
+            /** Text */
+            text: string;
         };
         /**
          * WaitUntil
@@ -1726,17 +3290,8 @@ export interface components {
          * @description Fetch one page and look into it.
          */
         WebCrawl: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "web_crawl";
-            /** Url */
-            url?: string | null;
             /** Connection */
             connection?: string | null;
-            /** Path */
-            path?: string | null;
             /**
              * Headers
              * @default {}
@@ -1744,11 +3299,43 @@ export interface components {
             headers: {
                 [key: string]: string;
             };
+            /** Path */
+            path?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "web_crawl";
+            /** Url */
+            url?: string | null;
             /**
              * Verify Tls
              * @default true
              */
             verify_tls: boolean;
+        };
+        /**
+         * WorkerState
+         * @description A worker as its heartbeats tell. `alive`: heard of lately.
+         */
+        WorkerState: {
+            /** Alive */
+            alive: boolean;
+            /** Capacity */
+            capacity: number;
+            /** Check Types */
+            check_types: string[];
+            /**
+             * Last Seen At
+             * Format: date-time
+             */
+            last_seen_at: string;
+            /** Load */
+            load: number;
+            /** Version */
+            version: string;
+            /** Worker Id */
+            worker_id: string;
         };
     };
     responses: never;
@@ -1759,7 +3346,4095 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    sign_in_api_v1_session_post: {
+    read_about_api_v1_about_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["About"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_api_v1_audit_get: {
+        parameters: {
+            query?: {
+                actor?: string | null;
+                /** @description Or its beginning, such as `run.` */
+                action?: string | null;
+                since?: string | null;
+                until?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_channels_api_v1_channels_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelView_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_channel_api_v1_channels_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelCreated"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_channel_api_v1_channels__channel_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_channel_api_v1_channels__channel_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel_api_v1_channels__channel_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel_api_v1_channels__channel_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_connections_api_v1_connections_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConnectionView_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_connection_api_v1_connections_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_connection_api_v1_connections__connection_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_connection_api_v1_connections__connection_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read; 412 when it is stale */
+                "If-Match"?: string | null;
+            };
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else saved first: read again, then save */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_connection_api_v1_connections__connection_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_connection_api_v1_connections__connection_id__test_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionTest"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries_api_v1_deliveries_get: {
+        parameters: {
+            query?: {
+                channel_id?: string | null;
+                process_id?: string | null;
+                run_id?: string | null;
+                status?: ("pending" | "delivered" | "undelivered") | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Delivery_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_delivery_api_v1_deliveries__delivery_id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_events_api_v1_events_get: {
+        parameters: {
+            query?: {
+                /** @description Repeatable; nothing named means everything */
+                run_id?: string[];
+                /** @description Repeatable; nothing named means everything */
+                process_id?: string[];
+            };
+            header?: {
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. `id` is what to send as `Last-Event-ID`; `event` is the type, or `reset`, after which everything is to be read again; `data` is one JSON document (`RunEvent`, or what happened to a process). After a resume events can come twice: drop those whose `run_id` and `seq` you know. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 2000
+                     *     id: 1041
+                     *
+                     *     id: 1042
+                     *     event: step.finished
+                     *     data: {"run_id":"0193…","process_id":"order-to-cash","seq":4,"at":"2026-01-02T03:04:05Z","type":"step.finished","status":"success","step_id":"order_api","step_number":1,"attempt":1,"of_attempts":3}
+                     *
+                     *     : keep-alive
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer cannot be given in the form asked for */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_facets_api_v1_facets_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_me_api_v1_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password_api_v1_me_password_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_figures_api_v1_metrics_processes__process_id__get: {
+        parameters: {
+            query?: {
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessFigures"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_expected_api_v1_metrics_processes__process_id__expected_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number;
+                    };
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_grid_api_v1_metrics_processes__process_id__grid_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridColumn"][];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_processes_api_v1_processes_get: {
+        parameters: {
+            query?: {
+                /** @description Free text in id, name, description */
+                q?: string | null;
+                category?: string | null;
+                /** @description Repeatable: all of them */
+                tag?: string[];
+                owner?: string | null;
+                active?: boolean | null;
+                /** @description Repeatable: only these */
+                ids?: string[];
+                /** @description Repeatable: of the last run; a page can then be shorter than `limit` */
+                status?: components["schemas"]["RunStatus"][];
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProcessRow_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_process_api_v1_processes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A definition in the process format, as JSON or YAML */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "category": "sales",
+                 *       "inputs": {
+                 *         "order_id": {
+                 *           "example": "4711",
+                 *           "label": "Order number",
+                 *           "type": "string"
+                 *         }
+                 *       },
+                 *       "name": "Order to cash",
+                 *       "owner": "team-orders",
+                 *       "process": "order-to-cash",
+                 *       "steps": [
+                 *         {
+                 *           "assert": [
+                 *             {
+                 *               "in": [
+                 *                 "PAID",
+                 *                 "SHIPPED"
+                 *               ],
+                 *               "jsonpath": "$.state"
+                 *             }
+                 *           ],
+                 *           "check": {
+                 *             "connection": "order-service",
+                 *             "path": "/orders/${{ inputs.order_id }}",
+                 *             "type": "api_call"
+                 *           },
+                 *           "id": "order_api",
+                 *           "name": "Order service knows the order"
+                 *         }
+                 *       ],
+                 *       "tags": [
+                 *         "critical"
+                 *       ],
+                 *       "version": 1
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+                /**
+                 * @example version: 1
+                 *     process: order-to-cash
+                 *     name: Order to cash
+                 *     inputs:
+                 *       order_id: {type: string, label: Order number, example: "4711"}
+                 *     steps:
+                 *       - id: order_api
+                 *         name: Order service knows the order
+                 *         check: {type: api_call, connection: order-service, path: "/orders/${{ inputs.order_id }}"}
+                 *         assert:
+                 *           - {jsonpath: $.state, in: [PAID, SHIPPED]}
+                 */
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A content type this route does not read */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_draft_api_v1_processes_plan_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    validate_process_api_v1_processes_validate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A definition in the process format, as JSON or YAML */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "category": "sales",
+                 *       "inputs": {
+                 *         "order_id": {
+                 *           "example": "4711",
+                 *           "label": "Order number",
+                 *           "type": "string"
+                 *         }
+                 *       },
+                 *       "name": "Order to cash",
+                 *       "owner": "team-orders",
+                 *       "process": "order-to-cash",
+                 *       "steps": [
+                 *         {
+                 *           "assert": [
+                 *             {
+                 *               "in": [
+                 *                 "PAID",
+                 *                 "SHIPPED"
+                 *               ],
+                 *               "jsonpath": "$.state"
+                 *             }
+                 *           ],
+                 *           "check": {
+                 *             "connection": "order-service",
+                 *             "path": "/orders/${{ inputs.order_id }}",
+                 *             "type": "api_call"
+                 *           },
+                 *           "id": "order_api",
+                 *           "name": "Order service knows the order"
+                 *         }
+                 *       ],
+                 *       "tags": [
+                 *         "critical"
+                 *       ],
+                 *       "version": 1
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+                /**
+                 * @example version: 1
+                 *     process: order-to-cash
+                 *     name: Order to cash
+                 *     inputs:
+                 *       order_id: {type: string, label: Order number, example: "4711"}
+                 *     steps:
+                 *       - id: order_api
+                 *         name: Order service knows the order
+                 *         check: {type: api_call, connection: order-service, path: "/orders/${{ inputs.order_id }}"}
+                 *         assert:
+                 *           - {jsonpath: $.state, in: [PAID, SHIPPED]}
+                 */
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationReport"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A content type this route does not read */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_process_api_v1_processes__process_id__get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 304 when the ETag still stands */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Of this revision, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessView"];
+                    "application/yaml": string;
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_process_api_v1_processes__process_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read; 412 when it is stale */
+                "If-Match"?: string | null;
+            };
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description A definition in the process format, as JSON or YAML */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "category": "sales",
+                 *       "inputs": {
+                 *         "order_id": {
+                 *           "example": "4711",
+                 *           "label": "Order number",
+                 *           "type": "string"
+                 *         }
+                 *       },
+                 *       "name": "Order to cash",
+                 *       "owner": "team-orders",
+                 *       "process": "order-to-cash",
+                 *       "steps": [
+                 *         {
+                 *           "assert": [
+                 *             {
+                 *               "in": [
+                 *                 "PAID",
+                 *                 "SHIPPED"
+                 *               ],
+                 *               "jsonpath": "$.state"
+                 *             }
+                 *           ],
+                 *           "check": {
+                 *             "connection": "order-service",
+                 *             "path": "/orders/${{ inputs.order_id }}",
+                 *             "type": "api_call"
+                 *           },
+                 *           "id": "order_api",
+                 *           "name": "Order service knows the order"
+                 *         }
+                 *       ],
+                 *       "tags": [
+                 *         "critical"
+                 *       ],
+                 *       "version": 1
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+                /**
+                 * @example version: 1
+                 *     process: order-to-cash
+                 *     name: Order to cash
+                 *     inputs:
+                 *       order_id: {type: string, label: Order number, example: "4711"}
+                 *     steps:
+                 *       - id: order_api
+                 *         name: Order service knows the order
+                 *         check: {type: api_call, connection: order-service, path: "/orders/${{ inputs.order_id }}"}
+                 *         assert:
+                 *           - {jsonpath: $.state, in: [PAID, SHIPPED]}
+                 */
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else saved first: read again, then save */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A content type this route does not read */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Send If-Match with the ETag you read */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_process_api_v1_processes__process_id__delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read; 412 when it is stale */
+                "If-Match"?: string | null;
+            };
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else saved first: read again, then save */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_process_api_v1_processes__process_id__plan_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_revisions_api_v1_processes__process_id__revisions_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RevisionSummary_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_revision_api_v1_processes__process_id__revisions__n__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                process_id: string;
+                n: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevisionView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_revision_api_v1_processes__process_id__revisions__n__restore_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read; 412 when it is stale */
+                "If-Match"?: string | null;
+            };
+            path: {
+                process_id: string;
+                n: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Somebody else saved first: read again, then save */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_queues_api_v1_queues_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueState"][];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_run_facts_api_v1_reports_runs_get: {
+        parameters: {
+            query?: {
+                /** @description Free text in process, key, person, verdict */
+                q?: string | null;
+                process_id?: string | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][];
+                key?: string | null;
+                initiated_by?: string | null;
+                trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunFact_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_csv_api_v1_reports_runs_csv_get: {
+        parameters: {
+            query?: {
+                /** @description Free text in process, key, person, verdict */
+                q?: string | null;
+                process_id?: string | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][];
+                key?: string | null;
+                initiated_by?: string | null;
+                trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_json_api_v1_reports_runs_json_get: {
+        parameters: {
+            query?: {
+                /** @description Free text in process, key, person, verdict */
+                q?: string | null;
+                process_id?: string | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][];
+                key?: string | null;
+                initiated_by?: string | null;
+                trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunFact"][];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_states_api_v1_reports_states_get: {
+        parameters: {
+            query?: {
+                /** @description Repeatable process ids; without them all processes */
+                ids?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessState"][];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rules_api_v1_rules_get: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleView_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_rule_api_v1_rules_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_rule_api_v1_rules__rule_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_runs_api_v1_runs_get: {
+        parameters: {
+            query?: {
+                process_id?: string | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][];
+                /** @description The business key, e.g. an order number */
+                key?: string | null;
+                initiated_by?: string | null;
+                trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
+                since?: string | null;
+                until?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunSummary_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_run_api_v1_runs_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating the request with the same key gives the same answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description The run */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunAccepted"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_run_api_v1_runs__run_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_run_api_v1_runs__run_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_run_api_v1_runs__run_id__diff_get: {
+        parameters: {
+            query?: {
+                /** @description `last_success` or the id of another run */
+                against?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDiff"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_run_events_api_v1_runs__run_id__events_get: {
+        parameters: {
+            query?: {
+                /** @description Only those with a greater seq */
+                after?: number | null;
+                /** @description Most items of a page */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunEvent_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_evidence_api_v1_runs__run_id__evidence__evidence_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                evidence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes, verified by their hash, to be saved, not shown */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_session_api_v1_session_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -1781,18 +7456,72 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    sign_out_api_v1_session_delete: {
+    close_session_api_v1_session_delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -1808,224 +7537,54 @@ export interface operations {
                 };
                 content?: never;
             };
-        };
-    };
-    me_api_v1_me_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description Not signed in, or the sign-in is over */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    about_api_v1_about_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["About"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    processes_api_v1_processes_get: {
-        parameters: {
-            query?: {
-                q?: string | null;
-                category?: string | null;
-                tag?: string | null;
-                owner?: string | null;
-                status?: string | null;
-                active?: boolean | null;
-                limit?: number;
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ProcessRow_"];
-                };
-            };
-            /** @description Validation Error */
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    process_api_v1_processes__process_id__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                process_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProcessView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    revs_api_v1_processes__process_id__revisions_get: {
-        parameters: {
-            query?: {
-                limit?: number;
-                cursor?: string | null;
-            };
-            header?: never;
-            path: {
-                process_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_RevisionSummary_"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    rev_api_v1_processes__process_id__revisions__n__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                process_id: string;
-                n: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RevisionView"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    facets_api_v1_facets_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Facets"];
-                };
-            };
-        };
-    };
-    queues_api_v1_queues_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["QueueState"][];
-                };
-            };
-        };
-    };
-    link_api_v1_session_link_post: {
+    open_session_by_link_api_v1_session_link_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -2047,28 +7606,155 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More than the limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    runs_api_v1_runs_get: {
+    try_step_api_v1_steps_try_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryStep"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepResult"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tokens_api_v1_tokens_get: {
         parameters: {
             query?: {
-                process_id?: string | null;
-                status?: string | null;
-                key?: string | null;
-                initiated_by?: string | null;
-                trigger?: string | null;
-                since?: string | null;
-                until?: string | null;
+                /** @description Most items of a page */
                 limit?: number;
+                /** @description `next_cursor` of the page before */
                 cursor?: string | null;
             };
             header?: never;
@@ -2083,21 +7769,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_RunSummary_"];
+                    "application/json": components["schemas"]["Page_TokenView_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    start_api_v1_runs_post: {
+    create_token_api_v1_tokens_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -2106,102 +7828,150 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["StartRun"];
+                "application/json": components["schemas"]["TokenWrite"];
             };
         };
         responses: {
             /** @description Successful Response */
-            202: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunAccepted"];
+                    "application/json": components["schemas"]["TokenCreated"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    run_api_v1_runs__run_id__get: {
+    revoke_token_api_v1_tokens__token_id__delete: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
+                token_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            200: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    cancel_api_v1_runs__run_id__cancel_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
+            /** @description A part we need is away; repeat later */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
-            422: {
+            /** @description A problem document (RFC 9457) */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    events_api_v1_runs__run_id__events_get: {
+    list_users_api_v1_users_get: {
         parameters: {
             query?: {
-                after?: number;
+                /** @description Most items of a page */
                 limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
             };
             header?: never;
-            path: {
-                run_id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -2212,27 +7982,140 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_RunEvent_"];
+                    "application/json": components["schemas"]["Page_UserView_"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    evidence_api_v1_runs__run_id__evidence__evidence_id__get: {
+    create_user_api_v1_users_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_user_api_v1_users__user_id__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                run_id: string;
-                evidence_id: string;
+                user_id: string;
             };
             cookie?: never;
         };
@@ -2244,32 +8127,79 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["UserView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    diff_api_v1_runs__run_id__diff_get: {
+    save_user_api_v1_users__user_id__put: {
         parameters: {
-            query?: {
-                against?: "last_success";
-            };
+            query?: never;
             header?: never;
             path: {
-                run_id: string;
+                user_id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserWrite"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -2277,63 +8207,247 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunDiff"];
+                    "application/json": components["schemas"]["UserView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    figs_api_v1_metrics_processes__process_id__get: {
+    delete_user_api_v1_users__user_id__delete: {
         parameters: {
-            query?: {
-                since?: string | null;
-                until?: string | null;
-            };
+            query?: never;
             header?: never;
             path: {
-                process_id: string;
+                user_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            200: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProcessFigures"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    grid_api_v1_metrics_processes__process_id__grid_get: {
+    create_sign_in_link_api_v1_users__user_id__sign_in_link_post: {
         parameters: {
-            query?: {
-                limit?: number;
-            };
+            query?: never;
             header?: never;
             path: {
-                process_id: string;
+                user_id: string;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInLink"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers_api_v1_workers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -2344,16 +8458,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GridColumn"][];
+                    "application/json": components["schemas"]["WorkerState"][];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

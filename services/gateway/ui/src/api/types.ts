@@ -5,8 +5,9 @@ type Schemas = components["schemas"];
 
 export type Me = Schemas["Me"];
 export type About = Schemas["About"];
-export type ProcessRow = Schemas["ProcessRow"];
-export type ProcessState = Schemas["ProcessState"];
+export type ProcessRow = Omit<Schemas["ProcessRow"], "state"> & { state: ProcessState };
+/** `recent` is pairs of run id and status; the client's types know them only as lists. */
+export type ProcessState = Omit<Schemas["ProcessState"], "recent"> & { recent?: string[][] };
 export type ProcessView = Schemas["ProcessView"];
 export type Definition = ProcessView["definition"];
 export type Step = Definition["steps"][number];
@@ -32,3 +33,4 @@ export type Verdict = Schemas["Verdict"];
 export type RunDiff = Schemas["RunDiff"];
 export type StepDiff = Schemas["StepDiff"];
 export type Facets = Schemas["Facets"];
+export type Schedule = NonNullable<Definition["schedule"]>[number];

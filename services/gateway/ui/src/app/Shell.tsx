@@ -65,13 +65,15 @@ function useSessionEnd(): void {
 const PATIENCE_MS = 1500;
 
 function LostBanner() {
-  const state = useLiveState();
+  return useLiveState() === "lost" ? <LostWords /> : null;
+}
+
+function LostWords() {
   const [shown, setShown] = useState(false);
   useEffect(() => {
-    if (state !== "lost") return setShown(false);
     const timer = setTimeout(() => setShown(true), PATIENCE_MS);
     return () => clearTimeout(timer);
-  }, [state]);
+  }, []);
   if (!shown) return null;
   return <Banner icon="plug">The live connection is lost. What you see may be old; it is renewed by itself as soon as the server answers.</Banner>;
 }

@@ -20,7 +20,7 @@ export function NotFoundPage() {
 export function FaultPage({ error, reset }: ErrorComponentProps) {
   return (
     <Page title="Something went wrong">
-      <Problem error={error} onRetry={reset} />
+      <Problem error={error as Error} onRetry={reset} />
       <Empty title="Still the same?">
         <Button onClick={() => location.reload()}>Load the page again</Button>
       </Empty>

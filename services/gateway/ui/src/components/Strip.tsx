@@ -7,7 +7,7 @@ import styles from "./Strip.module.css";
 
 const LENGTH = 30;
 
-type Props = { recent: readonly unknown[][]; onPick?: (runId: string) => void; large?: boolean };
+type Props = { recent: readonly string[][]; onPick?: (runId: string) => void; large?: boolean };
 
 /** The last runs, oldest first, as a strip that can be read across the room. A click opens the run. */
 export const Strip = memo(function Strip({ recent, onPick, large = false }: Props) {

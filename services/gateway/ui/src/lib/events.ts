@@ -84,10 +84,9 @@ export function applyToRow(row: ProcessRow, event: RunEvent): ProcessRow {
   };
 }
 
-function withRun(recent: readonly unknown[][], runId: string, status: string): [string, string][] {
-  const pairs = recent as [string, string][];
-  if (pairs.some(([id]) => id === runId)) return pairs.map(([id, old]) => [id, id === runId ? status : old]);
-  return [...pairs, [runId, status] as [string, string]].slice(-STRIP_LENGTH);
+function withRun(recent: readonly string[][], runId: string, status: string): string[][] {
+  if (recent.some(([id]) => id === runId)) return recent.map((pair) => (pair[0] === runId ? [runId, status] : pair));
+  return [...recent, [runId, status]].slice(-STRIP_LENGTH);
 }
 
 /** A run in a list after one event. */

@@ -19,7 +19,7 @@ export function HistoryPage() {
   const search = useSearch({ from: "/inside/history" });
   const navigate = useNavigate();
   const filters = { ...search, since: dayStart(search.since), until: dayEnd(search.until) };
-  const query = useInfiniteQuery(runsQuery(filters));
+  const query = useInfiniteQuery(runsQuery({ ...filters, status: search.status && [search.status] }));
   const processes = useInfiniteQuery(processesQuery({}, OFFERED_PROCESSES));
   const runs = query.data?.pages.flatMap((page) => page.items) ?? [];
   const filtered = Object.keys(search).length > 0;

@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { facetsQuery, processesQuery } from "@/api/queries";
+import { useEffect } from "react";
+import { facetsQuery, type ProcessFilters, processesQuery } from "@/api/queries";
 import { Button } from "@/components/Button";
 import { Card, Page } from "@/components/Page";
 import { Empty, Loading, Problem } from "@/components/States";
@@ -9,13 +10,28 @@ import { Filters } from "./Filters";
 import { ProcessLine } from "./ProcessLine";
 import styles from "./ProcessesPage.module.css";
 
+function filtersOf({ active, tag, status, ...others }: ProcessesSearch): ProcessFilters {
+  return { ...others, tag: tag && [tag], status: status && [status], active: active && active === "yes" } as ProcessFilters;
+}
+
+/** A page filtered by state can come back short or empty: then the next ones are read by themselves. */
+const FILLED_ROWS = 20;
+const MOST_SHORT_PAGES = 20;
+
+function useFilled({ hasNextPage, isFetching, fetchNextPage }: { hasNextPage: boolean; isFetching: boolean; fetchNextPage: () => unknown }, rows: number, pages: number): void {
+  useEffect(() => {
+    if (hasNextPage && !isFetching && rows < FILLED_ROWS && pages < MOST_SHORT_PAGES) void fetchNextPage();
+  }, [hasNextPage, isFetching, fetchNextPage, rows, pages]);
+}
+
 export function ProcessesPage() {
   const search = useSearch({ from: "/inside/processes" });
   const navigate = useNavigate();
   const facets = useQuery(facetsQuery);
-  const { active, ...others } = search;
-  const query = useInfiniteQuery(processesQuery({ ...others, active: active && active === "yes" }));
-  const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const query = useInfiniteQuery(processesQuery(filtersOf(search)));
+  const pages = query.data?.pages ?? [];
+  const rows = pages.flatMap((page) => page.items);
+  useFilled(query, rows.length, pages.length);
   const filtered = Object.keys(search).length > 0;
   const change = (next: ProcessesSearch) => void navigate({ to: "/processes", search: next, replace: true });
 

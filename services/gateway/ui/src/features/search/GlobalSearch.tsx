@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import clsx from "clsx";
-import { useDeferredValue, useEffect, useRef, useState } from "react";
+import { useDeferredValue, useRef, useState } from "react";
 import { processesQuery, runsQuery } from "@/api/queries";
 import type { ProcessRow, RunSummary } from "@/api/types";
 import { Kbd } from "@/components/Button";
@@ -24,7 +24,6 @@ export function GlobalSearch() {
   const term = useDeferredValue(text.trim());
   const { hits, busy, failed } = useHits(term, open);
   useShortcut("/", () => input.current?.focus());
-  useEffect(() => setMarked(0), [term]);
 
   const close = () => {
     setOpen(false);
@@ -64,6 +63,7 @@ export function GlobalSearch() {
         onFocus={() => setOpen(true)}
         onChange={(event) => {
           setText(event.target.value);
+          setMarked(0);
           setOpen(true);
         }}
         onKeyDown={onKeyDown}

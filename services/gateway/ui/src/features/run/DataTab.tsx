@@ -1,0 +1,33 @@
+import type { StepView } from "@/api/types";
+import { Facts } from "@/components/DataTable";
+import { EvidenceView } from "./EvidenceView";
+import styles from "./EvidencePanel.module.css";
+
+/** Captured values, findings, and the data that was looked at. */
+export function DataTab({ runId, step }: { runId: string; step: StepView }) {
+  const captures = Object.entries(step.captures ?? {});
+  const findings = (step.findings ?? []).map((finding): [string, unknown] => [finding.label, finding.value]);
+  const evidence = (step.evidence ?? []).filter((piece) => piece.kind !== "request");
+  if (captures.length + findings.length + evidence.length === 0) {
+    return <p className={styles.quiet}>Nothing was collected by this step.</p>;
+  }
+  return (
+    <div className={styles.stack}>
+      {captures.length > 0 && (
+        <div>
+          <h3>Captured for later steps</h3>
+          <Facts facts={captures} />
+        </div>
+      )}
+      {findings.length > 0 && (
+        <div>
+          <h3>Found</h3>
+          <Facts facts={findings} />
+        </div>
+      )}
+      {evidence.map((piece) => (
+        <EvidenceView key={piece.evidence_id} runId={runId} evidence={piece} />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+import type { StepView } from "@/api/types";
+import { Card } from "@/components/Page";
+import { Tabs } from "@/components/Tabs";
+import { StatusBadge } from "@/components/Status";
+import { checkConnection } from "@/lib/chain";
+import { plural } from "@/lib/format";
+import { kindWord } from "@/lib/status";
+import { DataTab } from "./DataTab";
+import styles from "./EvidencePanel.module.css";
+import { ExpectedTab } from "./ExpectedTab";
+import { FirstAidTab } from "./FirstAidTab";
+import { LastGoodTab } from "./LastGoodTab";
+import { LogTab } from "./LogTab";
+import { PlannedStep } from "./PlannedStep";
+import { RequestTab } from "./RequestTab";
+import type { Shown } from "./types";
+
+type Props = { shown: Shown; step: StepView; tab: string | undefined; onTab: (tab: string) => void };
+
+/** Everything known about the chosen step, beside the chain and never over it. */
+export function EvidencePanel({ shown, step, tab, onTab }: Props) {
+  const planned = shown.definition?.steps.find((one) => one.id === step.step_id);
+  const connection = checkConnection(planned?.check);
+  return (
+    <Card aria-label={`Step ${step.number}: ${step.name}`}>
+      <header className={styles.head}>
+        <h2>
+          {step.number} · {step.name}
+        </h2>
+        {shown.run && <StatusBadge status={step.status} />}
+        <p>
+          {kindWord(step.check_type)}
+          {connection && ` · ${connection}`}
+          {step.target && (
+            <>
+              {" · "}
+              <code>{withoutConnection(step.target, connection)}</code>
+            </>
+          )}
+          {attemptsPhrase(step)}
+        </p>
+        {step.description && <p>{step.description}</p>}
+      </header>
+      {shown.run ? <RunTabs shown={shown} step={step} tab={tab} onTab={onTab} /> : <PlannedStep step={step} planned={planned} />}
+    </Card>
+  );
+}
+
+const TABS = ["expected", "data", "request", "good", "log", "aid"];
+
+function RunTabs({ shown, step, tab, onTab }: Props) {
+  const run = shown.run!;
+  const tabs = [
+    { id: "expected", label: "Expected / Actual", content: <ExpectedTab step={step} /> },
+    { id: "data", label: "Data", content: <DataTab runId={run.run_id} step={step} /> },
+    { id: "request", label: "Request", content: <RequestTab runId={run.run_id} step={step} /> },
+    { id: "good", label: "Last good", content: <LastGoodTab run={run} step={step} /> },
+    { id: "log", label: "Log", content: <LogTab run={run} step={step} /> },
+    { id: "aid", label: "First aid", content: <FirstAidTab step={step} /> },
+  ];
+  return <Tabs label="Evidence" tabs={tabs} value={tab && TABS.includes(tab) ? tab : "expected"} onChange={onTab} />;
+}
+
+function withoutConnection(target: string, connection: string | null): string {
+  const start = `${connection} · `;
+  return connection && target.startsWith(start) ? target.slice(start.length) : target;
+}
+
+function attemptsPhrase(step: StepView): string {
+  const attempt = step.attempt ?? 0;
+  if (attempt < 2) return "";
+  return attempt > (step.of_attempts ?? 1) ? ` · ${plural(attempt, "look")}` : ` · ${plural(attempt, "attempt")}`;
+}

@@ -1,0 +1,56 @@
+import { useQuery } from "@tanstack/react-query";
+import { evidenceQuery } from "@/api/queries";
+import type { Evidence } from "@/api/types";
+import { TextBlock } from "@/components/CodeBlock";
+import { DataTable } from "@/components/DataTable";
+import { Problem } from "@/components/States";
+import { formatBytes } from "@/lib/format";
+import { urls } from "@/lib/urls";
+import { asTable } from "@/lib/value";
+import styles from "./EvidenceView.module.css";
+
+/** One piece of evidence: rows and listings as a table, everything else as plain text. */
+export function EvidenceView({ runId, evidence }: { runId: string; evidence: Evidence }) {
+  const body = useQuery(evidenceQuery(runId, evidence));
+  return (
+    <section className={styles.piece} aria-label={evidence.title}>
+      <header>
+        <h3>{evidence.title}</h3>
+        <span title={`SHA-256 ${evidence.sha256}`}>
+          {evidence.media_type.split(";")[0]} · {formatBytes(evidence.size_bytes)}
+          {evidence.truncated && " · cut"}
+        </span>
+        <a href={urls.evidence(runId, evidence.evidence_id)} download={`${evidence.evidence_id}${extension(evidence.media_type)}`}>
+          Download
+        </a>
+      </header>
+      {body.isPending && <p className={styles.note}>Reading…</p>}
+      {body.isError && <Problem compact error={body.error} onRetry={() => void body.refetch()} />}
+      {body.isSuccess && <Body text={body.data} evidence={evidence} />}
+    </section>
+  );
+}
+
+function Body({ text, evidence }: { text: string | null; evidence: Evidence }) {
+  if (text === null) return <p className={styles.note}>These bytes are no text. Download them to look at them.</p>;
+  if (text === "") return <p className={styles.note}>Empty.</p>;
+  const json = /json/.test(evidence.media_type) ? parse(text) : undefined;
+  const tabular = evidence.kind === "rows" || evidence.kind === "listing";
+  const table = tabular && json !== undefined ? asTable(json) : null;
+  if (table) return <DataTable table={table} caption={evidence.title} />;
+  return <TextBlock text={json === undefined ? text : JSON.stringify(json, null, 2)} label={evidence.title} />;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function extension(mediaType: string): string {
+  if (/json/.test(mediaType)) return ".json";
+  if (/html|xml/.test(mediaType)) return ".txt";
+  return mediaType.startsWith("text/") ? ".txt" : "";
+}

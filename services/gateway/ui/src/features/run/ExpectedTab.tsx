@@ -1,0 +1,119 @@
+import clsx from "clsx";
+import type { AssertionOutcome, StepView } from "@/api/types";
+import { Box } from "@/components/Page";
+import { Ago, Clock } from "@/components/Time";
+import { formatDuration } from "@/lib/format";
+import { failureWord, isOpenStep, tone, word } from "@/lib/status";
+import { showExpectation, showValue } from "@/lib/value";
+import styles from "./EvidencePanel.module.css";
+
+/** What should be, beside what is. */
+export function ExpectedTab({ step }: { step: StepView }) {
+  const assertions = step.assertions ?? [];
+  return (
+    <div className={clsx(styles.stack, `tone-${tone(step.status)}`)}>
+      {assertions.length > 0 ? <AssertionTable assertions={assertions} /> : <p className={styles.quiet}>{whyNothing(step)}</p>}
+      <Message step={step} />
+      <div className={styles.pair}>
+        {step.since_at && <Allowance step={step} />}
+        {(step.findings ?? []).map((finding, index) => (
+          <Box key={index} title={finding.label}>
+            <code>{showValue(finding.value)}</code>
+          </Box>
+        ))}
+      </div>
+      {step.first_aid && (
+        <Box title={`First aid · ${failureWord(step.failure_class) ?? word(step.status)}`}>
+          {step.first_aid}
+          {step.runbook && (
+            <>
+              {" "}
+              <a href={step.runbook} target="_blank" rel="noreferrer noopener">
+                Runbook
+              </a>
+            </>
+          )}
+        </Box>
+      )}
+    </div>
+  );
+}
+
+function AssertionTable({ assertions }: { assertions: readonly AssertionOutcome[] }) {
+  return (
+    <table className={styles.table}>
+      <thead>
+        <tr>
+          <th scope="col">Assertion</th>
+          <th scope="col">Expected</th>
+          <th scope="col">Actual</th>
+          <th scope="col">
+            <span className="visually-hidden">Met</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {assertions.map((assertion, index) => (
+          <tr key={index}>
+            <td>
+              <code>{assertion.label}</code>
+            </td>
+            <td>
+              <code>{showExpectation(assertion.operator, assertion.expected)}</code>
+            </td>
+            <td>
+              <code>{showValue(assertion.actual ?? null)}</code>
+              {assertion.message && <small>{assertion.message}</small>}
+            </td>
+            <td className={assertion.met ? styles.met : styles.unmet}>{assertion.met ? "met" : "not met"}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** The sentence of the failure, when it says more than the table does. */
+function Message({ step }: { step: StepView }) {
+  if (!step.message || isOpenStep(step.status)) return null;
+  if (step.failure_class === "assertion" && (step.assertions ?? []).some((one) => !one.met)) return null;
+  return (
+    <p className={styles.message}>
+      <b>{failureWord(step.failure_class) ?? word(step.status)}</b> · {step.message}
+    </p>
+  );
+}
+
+function whyNothing(step: StepView): string {
+  if (step.status === "skipped") return `Skipped: ${step.reason ?? "an earlier step ended the chain"}.`;
+  if (step.status === "cancelled") return "The run was cancelled before this step was done.";
+  if (isOpenStep(step.status)) return step.status === "pending" ? "This step has not started yet." : "Looking… the comparison appears as soon as the answer is there.";
+  if (step.status === "success") return "This step has no assertions of its own: it passed because nothing went wrong.";
+  return "Nothing could be compared.";
+}
+
+function Allowance({ step }: { step: StepView }) {
+  const over = step.status === "overdue";
+  return (
+    <Box title="Allowance">
+      {step.expect_within_seconds != null && <>{formatDuration(step.expect_within_seconds)} </>}
+      counted from <Clock at={step.since_at!} />
+      {step.due_at && (
+        <>
+          , {over ? "ended" : "ends"} <Clock at={step.due_at} />.{" "}
+          {over ? (
+            <>
+              It was due <Ago at={step.due_at} />.
+            </>
+          ) : (
+            step.status !== "success" && (
+              <>
+                Due <Ago at={step.due_at} />.
+              </>
+            )
+          )}
+        </>
+      )}
+    </Box>
+  );
+}

@@ -1,0 +1,28 @@
+import clsx from "clsx";
+import styles from "./RunGrid.module.css";
+
+const MEANINGS = [
+  ["ok", "success"],
+  ["slow", "slower than usual"],
+  ["warn", "warning"],
+  ["notyet", "not yet"],
+  ["overdue", "overdue"],
+  ["failed", "failed"],
+  ["error", "we could not check"],
+  ["skipped", "skipped"],
+  ["running", "running"],
+] as const;
+
+/** What the colours of the grid mean. */
+export function GridLegend() {
+  return (
+    <ul className={styles.legend} aria-label="Legend">
+      {MEANINGS.map(([name, words]) => (
+        <li key={name}>
+          <i className={clsx(styles.cell, styles[name])} />
+          {words}
+        </li>
+      ))}
+    </ul>
+  );
+}

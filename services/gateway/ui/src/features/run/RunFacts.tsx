@@ -1,0 +1,88 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { Ago, Elapsed } from "@/components/Time";
+import { triggerWords } from "@/components/Trigger";
+import { formatDuration, plural } from "@/lib/format";
+import { isOpenRun, isTrouble } from "@/lib/status";
+import styles from "./RunFacts.module.css";
+import type { Shown } from "./types";
+
+/** Who, when, how long, and against what: one line under the verdict. */
+export function RunFacts({ shown }: { shown: Shown }) {
+  return (
+    <dl className={styles.facts}>
+      {(shown.run ? runFacts(shown) : plannedFacts(shown)).map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+type Fact = [name: string, value: ReactNode];
+
+function plannedFacts({ definition, steps }: Shown): Fact[] {
+  const facts: Fact[] = [["Steps", plural(steps.length, "step")]];
+  if (definition?.owner) facts.push(["Owner", definition.owner]);
+  if (definition?.timeout) facts.push(["Ends after", definition.timeout]);
+  return facts;
+}
+
+function runFacts(shown: Shown): Fact[] {
+  const run = shown.run!;
+  return [ownerFact(shown), ...timeFacts(shown), ...linkFacts(shown)].filter((fact): fact is Fact => fact !== null).concat([definitionFact(run)]);
+}
+
+function ownerFact({ run, steps }: Shown): Fact | null {
+  const step = steps.find((one) => one.step_id === run?.verdict.step_id) ?? steps.find((one) => isTrouble(one.status));
+  if (step?.owner && isTrouble(step.status)) return [`Owner of step ${step.number}`, step.owner];
+  return run?.process_owner ? ["Owner", run.process_owner] : null;
+}
+
+function timeFacts({ run }: Shown): Fact[] {
+  if (!run) return [];
+  const by = <span title={triggerWords(run.trigger)}>{run.initiated_by}</span>;
+  const usual = run.expected_duration_seconds ? <span className={styles.usual}> ≈ {formatDuration(run.expected_duration_seconds)}</span> : null;
+  if (isOpenRun(run.status)) {
+    return [
+      ["Started", <>{<Ago at={run.queued_at} />} by {by}</>],
+      ["Steps", `${run.steps_done} of ${run.steps_planned}`],
+      ["Elapsed", <><Elapsed since={run.started_at ?? run.queued_at} />{usual}</>],
+    ];
+  }
+  return [
+    ["Checked", <>{<Ago at={run.ended_at ?? run.queued_at} />} by {by}</>],
+    ["Took", <>{formatDuration(run.duration_seconds)}{usual}</>],
+  ];
+}
+
+function linkFacts({ run }: Shown): Fact[] {
+  if (!run) return [];
+  const facts: Fact[] = [];
+  if (run.status !== "success" && !isOpenRun(run.status)) {
+    facts.push(["Last good run of this key", run.last_good_run ? <RunLink id={run.last_good_run}>show</RunLink> : "never"]);
+  }
+  if (run.from_run) facts.push([`Continues${run.from_step ? ` from ${run.from_step}` : ""}`, <RunLink key="from" id={run.from_run}>the run before</RunLink>]);
+  const again = run.rechecked_by?.at(-1);
+  if (again) facts.push(["Continued by", <RunLink key="again" id={again}>a later run</RunLink>]);
+  return facts;
+}
+
+function definitionFact(run: NonNullable<Shown["run"]>): Fact {
+  return [
+    "Definition",
+    <Link key="rev" to="/processes/$processId/definition" params={{ processId: run.process_id }} search={{ rev: run.revision }}>
+      rev {run.revision}
+    </Link>,
+  ];
+}
+
+function RunLink({ id, children }: { id: string; children: ReactNode }) {
+  return (
+    <Link to="/runs/$runId" params={{ runId: id }} search={{}}>
+      {children}
+    </Link>
+  );
+}

@@ -1,0 +1,113 @@
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { VerdictText } from "@/components/VerdictText";
+import { Countdown } from "@/components/Time";
+import { isOpenRun } from "@/lib/status";
+import { RunActions } from "./RunActions";
+import { RunFacts } from "./RunFacts";
+import styles from "./RunHeader.module.css";
+import type { Shown } from "./types";
+
+type Props = {
+  shown: Shown;
+  canCheck: boolean;
+  mayStart: boolean;
+  onCheck: () => void;
+  onStarted: (runId: string) => void;
+};
+
+export function RunHeader({ shown, canCheck, mayStart, onCheck, onStarted }: Props) {
+  const { run, name, processId } = shown;
+  const [problem, setProblem] = useState<string | null>(null);
+  return (
+    <header>
+      <Crumbs shown={shown} />
+      <div className={styles.head}>
+        <div className={styles.words}>
+          <h1>
+            <Link to="/processes/$processId" params={{ processId }} search={{}}>
+              {name}
+            </Link>
+            {run?.key && <KeyOf shown={shown} />}
+          </h1>
+          <p className={styles.verdict} data-testid="verdict" data-status={run?.status ?? "none"}>
+            {run ? <LiveVerdict shown={shown} /> : firstSentence(shown)}
+          </p>
+          <RunFacts shown={shown} />
+          {problem && (
+            <p className={styles.problem} role="alert">
+              {problem}
+            </p>
+          )}
+        </div>
+        <RunActions shown={shown} canCheck={canCheck} mayStart={mayStart} onCheck={onCheck} onStarted={onStarted} onProblem={setProblem} />
+      </div>
+    </header>
+  );
+}
+
+/** The key with what it is: `order 4711` if the input is called so. */
+function KeyOf({ shown }: { shown: Shown }) {
+  const { definition, run } = shown;
+  const input = definition ? (definition.key ?? Object.keys(definition.inputs ?? {})[0]) : undefined;
+  const label = input ? (definition?.inputs?.[input]?.label ?? null) : null;
+  return <span title={label ?? undefined}> · {run?.key}</span>;
+}
+
+function firstSentence({ steps, definition }: Shown): string {
+  if (definition && definition.active === false) return "This process is not active.";
+  return `Not checked yet. ${steps.length === 1 ? "One step is" : `${steps.length} steps are`} planned.`;
+}
+
+/** A run under way counts down itself; the server's sentence was true only when it was read. */
+function LiveVerdict({ shown }: { shown: Shown }) {
+  const run = shown.run!;
+  if (!isOpenRun(run.status)) return <VerdictText verdict={run.verdict} status={run.status} />;
+  const current = run.steps.find((step) => ["running", "retrying", "waiting"].includes(step.status));
+  if (!current) return <>{run.status === "queued" ? "Waiting to start…" : run.verdict.text}</>;
+  return (
+    <>
+      Checking {current.number} of {run.steps.length} <span className={styles.now}>“{current.name}”</span>
+      {current.reason === "no_worker" ? (
+        <span className={styles.loud}>: no worker listens for this kind of check.</span>
+      ) : current.status === "retrying" && current.next_attempt_at ? (
+        <>
+          : next attempt in <Countdown to={current.next_attempt_at} />
+        </>
+      ) : current.status === "waiting" && current.waiting_until ? (
+        <>
+          : not there yet, looking for another <Countdown to={current.waiting_until} />
+        </>
+      ) : (
+        "…"
+      )}
+    </>
+  );
+}
+
+function Crumbs({ shown }: { shown: Shown }) {
+  const { definition, processId } = shown;
+  return (
+    <nav className={styles.crumbs} aria-label="Where you are">
+      <Link to="/processes">Processes</Link>
+      {definition?.category && (
+        <>
+          {" / "}
+          <Link to="/processes" search={{ category: definition.category }}>
+            {definition.category}
+          </Link>
+        </>
+      )}
+      {" / "}
+      <span>{shown.name}</span>
+      <span className={styles.side}>
+        <Link to="/processes/$processId/definition" params={{ processId }}>
+          Definition
+        </Link>
+        <Link to="/history" search={{ process_id: processId }}>
+          All runs
+        </Link>
+      </span>
+    </nav>
+  );
+}

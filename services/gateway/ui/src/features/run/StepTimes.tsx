@@ -1,0 +1,100 @@
+import type { ReactNode } from "react";
+import type { StepView } from "@/api/types";
+import { Ago, Countdown, Elapsed } from "@/components/Time";
+import { isSlow } from "@/lib/chain";
+import { formatDuration } from "@/lib/format";
+import { failureWord, word } from "@/lib/status";
+import styles from "./StepTimes.module.css";
+
+/** The right edge of a step: how long, how long usually, until when, or why not. */
+export function StepTimes({ step, runOpen, planned }: { step: StepView; runOpen: boolean; planned: boolean }) {
+  const { main, below, loud } = timesOf(step, runOpen, planned);
+  return (
+    <span className={styles.times}>
+      <span className={loud ? styles.loud : styles.main}>{main}</span>
+      <span className={styles.below}>{below}</span>
+    </span>
+  );
+}
+
+type Times = { main: ReactNode; below: ReactNode; loud?: boolean };
+
+function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
+  const usual = step.expected_duration_seconds ? `≈ ${formatDuration(step.expected_duration_seconds)}` : null;
+  switch (step.status) {
+    case "pending":
+      return { main: planned || !runOpen ? null : "queued", below: plannedBelow(step, usual) };
+    case "running":
+      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: step.reason === "no_worker" ? "no worker listens" : usual, loud: true };
+    case "retrying":
+      return { main: step.next_attempt_at ? <>retry in <Countdown to={step.next_attempt_at} /></> : "retrying", below: failureWord(step.failure_class) ?? usual, loud: true };
+    case "waiting":
+      return { main: "waiting", below: waitingBelow(step), loud: true };
+    case "success":
+      return { main: formatDuration(step.duration_seconds), below: <Usual step={step} usual={usual} /> };
+    case "overdue":
+      return { main: `waiting ${waited(step)}`, below: allowance(step), loud: true };
+    case "not_yet":
+      return { main: step.due_at ? <DueIn at={step.due_at} /> : word(step.status), below: allowance(step), loud: true };
+    case "skipped":
+      return { main: null, below: step.reason ?? word(step.status) };
+    case "cancelled":
+      return { main: word(step.status), below: null };
+    default:
+      return { main: failureWord(step.failure_class) ?? word(step.status), below: step.duration_seconds != null ? formatDuration(step.duration_seconds) : null, loud: true };
+  }
+}
+
+function plannedBelow(step: StepView, usual: string | null): ReactNode {
+  if (step.expect_within_seconds) return allowance(step);
+  return usual;
+}
+
+function waitingBelow(step: StepView): ReactNode {
+  return (
+    <>
+      {step.next_attempt_at && (
+        <>
+          looks in <Countdown to={step.next_attempt_at} />
+        </>
+      )}
+      {step.waiting_until && (
+        <>
+          {step.next_attempt_at ? " · " : ""}
+          <Countdown to={step.waiting_until} /> left
+        </>
+      )}
+    </>
+  );
+}
+
+/** How long the matter had waited when it was looked at: from the start of its allowance. */
+function waited(step: StepView): string {
+  if (!step.since_at) return formatDuration(step.duration_seconds);
+  const end = step.ended_at ? Date.parse(step.ended_at) : Date.now();
+  return formatDuration((end - Date.parse(step.since_at)) / 1000);
+}
+
+function allowance(step: StepView): string | null {
+  return step.expect_within_seconds ? `expected within ${formatDuration(step.expect_within_seconds).replace(/\.0(?=\u00a0s)/, "")}` : null;
+}
+
+/** Ahead or behind now: a run that ended before its allowance did stays true later. */
+function DueIn({ at }: { at: string }) {
+  return (
+    <>
+      due <Ago at={at} />
+    </>
+  );
+}
+
+/** The usual duration, with an arrow when this one was clearly longer. */
+function Usual({ step, usual }: { step: StepView; usual: string | null }) {
+  if (!isSlow(step.duration_seconds, step.expected_duration_seconds)) return <>{usual}</>;
+  return (
+    <span className={styles.slow} title="Slower than usual">
+      ▲ {usual}
+      <span className="visually-hidden"> slower than usual</span>
+    </span>
+  );
+}

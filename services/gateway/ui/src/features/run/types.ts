@@ -1,0 +1,14 @@
+import type { Definition, RunView, StepView } from "@/api/types";
+
+/** What a person chose to look at; it is in the address, so that a link shows the same. */
+export type Selection = { step?: string; tab?: string };
+
+/** What every part of the page works from. */
+export type Shown = {
+  processId: string;
+  name: string;
+  run: RunView | null;
+  definition: Definition | null;
+  steps: readonly StepView[];
+  step: StepView | null;
+};
