@@ -59,7 +59,10 @@ class Product:
     def stream(self, *, gateway: int = 0, last_event_id: str | None = None, **params: Any) -> Iterator[Iterator[Any]]:
         """The live stream as (id, event, data) tuples."""
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
-        with self.client(gateway=gateway) as client, client.stream("GET", "/events", params=params, headers=headers) as answer:
+        with (
+            self.client(gateway=gateway) as client,
+            client.stream("GET", "/events", params=params, headers=headers) as answer,
+        ):
             assert answer.status_code == 200, answer.read()
             assert answer.headers["content-type"].startswith("text/event-stream")
             yield messages(answer.iter_lines())

@@ -130,8 +130,12 @@ def test_a_stale_save_is_refused(product: Product) -> None:
     with product.client() as client:
         client.post("/processes", json=definition(process="two-savers"))
         tag = client.get("/processes/two-savers").headers["etag"]
-        first = client.put("/processes/two-savers", json=definition(process="two-savers", name="One"), headers={"If-Match": tag})
-        second = client.put("/processes/two-savers", json=definition(process="two-savers", name="Two"), headers={"If-Match": tag})
+        first = client.put(
+            "/processes/two-savers", json=definition(process="two-savers", name="One"), headers={"If-Match": tag}
+        )
+        second = client.put(
+            "/processes/two-savers", json=definition(process="two-savers", name="Two"), headers={"If-Match": tag}
+        )
     assert (first.status_code, second.status_code) == (200, 412)
 
 

@@ -102,7 +102,13 @@ def test_script_in_names_does_nothing(product: Product, page: Page) -> None:
         "version": 1,
         "process": "markup-name",
         "name": name,
-        "steps": [{"id": "s", "name": "<script>1</script>", "check": {"type": "web_crawl", "connection": "demo-shop", "path": "/"}}],
+        "steps": [
+            {
+                "id": "s",
+                "name": "<script>1</script>",
+                "check": {"type": "web_crawl", "connection": "demo-shop", "path": "/"},
+            }
+        ],
     }
     with product.client() as client:
         answer = client.post("/processes", json=document)

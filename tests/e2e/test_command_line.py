@@ -21,7 +21,9 @@ def steptrail(product: Product, *arguments: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.req("FR-006")
-@pytest.mark.parametrize(("order", "code", "words"), [("4711", 1, "stuck at 5"), ("4712", 0, "passed"), ("9999", 1, "404")])
+@pytest.mark.parametrize(
+    ("order", "code", "words"), [("4711", 1, "stuck at 5"), ("4712", 0, "passed"), ("9999", 1, "404")]
+)
 def test_check_watches_and_ends_with_the_verdict(product: Product, order: str, code: int, words: str) -> None:
     """Exit 0 for success, 1 for failed or stuck; plain lines where there is no terminal."""
     done = steptrail(product, "check", PROCESS, "--input", f"order_id={order}", "--watch")

@@ -214,9 +214,7 @@ def test_a_signed_webhook_tells_the_end_of_a_run(product: Product, webhook_sink)
         assert event["data"]["status"] == run["status"]
         assert event["type"] == "io.steptrail.run.finished.v1"
         log = eventually(lambda: [d for d in client.get("/deliveries").json()["items"] if d["run_id"] == run["run_id"]])
-        assert eventually(
-            lambda: client.get("/deliveries").json()["items"][0]["status"] == "delivered"
-        ), log
+        assert eventually(lambda: client.get("/deliveries").json()["items"][0]["status"] == "delivered"), log
         assert made.json()["signing_key"] not in client.get("/channels").text
 
 

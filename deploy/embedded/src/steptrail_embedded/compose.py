@@ -1,33 +1,144 @@
-"""The composition of the embedded topology: every service in one process, on an in-process bus, each with its own
-SQLite file. The only code that imports more than one service."""
+"""The embedded topology: every service in one process, on an in-process bus, each with its own SQLite file.
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+The only code that imports more than one service.
+"""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
 import httpx2
-from pydantic import SecretStr
 
-import steptrail_catalog.config
-import steptrail_catalog.service
-import steptrail_crawler.config
-import steptrail_crawler.service
-import steptrail_dbprobe.config
-import steptrail_dbprobe.service
-import steptrail_gateway.config
-import steptrail_gateway.service
-import steptrail_notifier.config
-import steptrail_notifier.service
-import steptrail_orchestrator.config
-import steptrail_orchestrator.service
-import steptrail_reporting.config
-import steptrail_reporting.service
-from steptrail_common.bus import connect
-from steptrail_common.bus.inprocess import InProcessBroker
+from steptrail_catalog.config import Settings as CatalogSettings
+from steptrail_catalog.service import build as build_catalog
+from steptrail_common.bus import InProcessBroker, connect
+from steptrail_common.bus.port import Bus
 from steptrail_common.service import Service, running
 from steptrail_common.web import ServiceClient
+from steptrail_crawler.config import Settings as CrawlerSettings
+from steptrail_crawler.service import build as build_crawler
+from steptrail_dbprobe.config import Settings as DbprobeSettings
+from steptrail_dbprobe.service import build as build_dbprobe
 from steptrail_embedded.paths import DataFolder
+from steptrail_gateway.config import Settings as GatewaySettings
+from steptrail_gateway.service import Clients
+from steptrail_gateway.service import build as build_gateway
+from steptrail_notifier.config import Settings as NotifierSettings
+from steptrail_notifier.service import build as build_notifier
+from steptrail_orchestrator.config import Settings as OrchestratorSettings
+from steptrail_orchestrator.service import build as build_orchestrator
+from steptrail_reporting.config import Settings as ReportingSettings
+from steptrail_reporting.service import build as build_reporting
+
+DRAIN_SECONDS = 5.0
+"""On a laptop a stop is quick: what is under way goes on at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `steptrail up` was told. `allow` and `exceptions` add to the egress policy of the environment."""
+
+    data: DataFolder
+    host: str = "127.0.0.1"
+    port: int = 8080
+    demo: bool = True
+    demo_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """All services, and the clients between them."""
+
+    gateway: Service
+    others: Sequence[Service]
+    catalog: ServiceClient
+    clients: Sequence[ServiceClient]
+
+    def combined(self) -> Service:
+        """One service to serve: the gateway's API, with the others started before it and stopped after it."""
+        stack = AsyncExitStack()
+
+        async def start_others() -> None:
+            for client in self.clients:
+                stack.push_async_callback(client.aclose)
+            for service in self.others:
+                await stack.enter_async_context(running(service, drain_seconds=DRAIN_SECONDS))
+
+        return Service(
+            name="embedded",
+            app=self.gateway.app,
+            bus=self.gateway.bus,
+            background=self.gateway.background,
+            start=[start_others, *self.gateway.start],
+            stop=[stack.aclose, *self.gateway.stop],
+            checks=self.gateway.checks,
+            before_shutdown=self.gateway.before_shutdown,
+        )
+
+
+def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
+    """Build everything; nothing is started. `shop_address` (ip:port) is the demo's exception to the egress policy.
+
+    Raises `ConfigurationError` when a setting of the environment is wrong.
+    """
+    data, broker = options.data, InProcessBroker()
+    keys, token = data.secret_keys(), data.service_token()
+    shared = {"bus": "memory:", "service_token": token}
+    exceptions = {"egress_exceptions": [shop_address]} if shop_address else {}
+    worker = {
+        "bus": "memory:",
+        "evidence": str(data.evidence),
+        "private_keys": [keys.private],
+        "file_roots": [str(data.files)],
+    } | exceptions
+
+    def bus(name: str) -> Bus:
+        return connect("memory:", name=name, broker=broker)
+
+    catalog = build_catalog(
+        CatalogSettings.load(**shared, store=data.store("catalog"), public_key=keys.public), bus=bus("catalog")
+    )
+    catalog_client = _client(catalog, token)
+    orchestrator = build_orchestrator(
+        OrchestratorSettings.load(**shared, store=data.store("orchestrator"), evidence=str(data.evidence)),
+        bus=bus("orchestrator"),
+        catalog=catalog_client,
+    )
+    reporting = build_reporting(ReportingSettings.load(**shared, store=data.store("reporting")), bus=bus("reporting"))
+    notifier = build_notifier(
+        NotifierSettings.load(
+            **shared,
+            store=data.store("notifier"),
+            public_key=keys.public,
+            private_keys=[keys.private],
+            **exceptions,
+        ),
+        bus=bus("notifier"),
+    )
+    crawler = build_crawler(CrawlerSettings.load(**worker), bus=bus("crawler"))
+    dbprobe = build_dbprobe(DbprobeSettings.load(**worker), bus=bus("dbprobe"))
+    clients = Clients(
+        catalog=catalog_client,
+        orchestrator=_client(orchestrator, token),
+        reporting=_client(reporting, token),
+        notifier=_client(notifier, token),
+    )
+    gateway = build_gateway(
+        GatewaySettings.load(
+            **shared, store=data.store("gateway"), topology="embedded", demo=options.demo, host=options.host, port=options.port
+        ),
+        bus=bus("gateway"),
+        clients=clients,
+    )
+    return Embedded(
+        gateway=gateway,
+        others=[catalog, orchestrator, reporting, notifier, crawler, dbprobe],
+        catalog=catalog_client,
+        clients=[clients.catalog, clients.orchestrator, clients.reporting, clients.notifier],
+    )
+
+
+def _client(service: Service, token: str) -> ServiceClient:
+    """A client that calls the service's API without a network. Streams of events never pass here."""
+    assert service.app is not None
+    return ServiceClient(f"http://{service.name}", token, httpx2.ASGITransport(app=service.app))

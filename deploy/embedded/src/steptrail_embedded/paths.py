@@ -1,11 +1,15 @@
 """The data folder of an embedded installation: stores, keys, evidence, and how to reach it."""
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from steptrail_common.errors import ConfigurationError
 from steptrail_common.sealing import KeyPair, generate_keys
 
 DEFAULT_DATA = Path(".steptrail")
@@ -51,12 +55,39 @@ class DataFolder:
             write_private(private, pair.private)
         return KeyPair(public=public.read_text().strip(), private=private.read_text().strip())
 
-    def cursor_key(self) -> str:
-        """The key that signs list cursors and such; made on first use."""
+    def service_token(self) -> str:
+        """The password between services, from which cursor keys are derived; made on first use."""
         path = self.keys / "service.key"
         if not path.exists():
             write_private(path, secrets.token_urlsafe(48))
         return path.read_text().strip()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder: two servers on one folder would disturb each other. The lock ends with the process."""
+        with (self.root / "steptrail.pid").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigurationError(
+                    f"{self.root} is in use by another Steptrail: stop it with `steptrail down`, or choose --data"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def running_process(self) -> int | None:
+        """The id of the process that holds the folder."""
+        path = self.root / "steptrail.pid"
+        if not path.exists():
+            return None
+        with path.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0) or None
+        return None
 
     def write_access(self, url: str, token: str) -> None:
         """Leave address and token for the command line of the same user."""

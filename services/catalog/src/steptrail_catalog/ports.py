@@ -87,7 +87,7 @@ class ProcessStore(Protocol):
     async def list(self, wanted: ProcessFilter, *, after: tuple[str, str] | None, limit: int) -> Sequence[Process]:
         """In order of (name in lower case, id), those after the place named."""
 
-    async def facets(self) -> dict[str, list[tuple[str, int]]]:
+    async def facets(self) -> dict[str, Sequence[tuple[str, int]]]:
         """`categories`, `tags`, `owners`: values with the number of processes, most first, at most 200 each."""
 
     async def using(self, connection_id: str, *, limit: int = 10) -> Sequence[str]:

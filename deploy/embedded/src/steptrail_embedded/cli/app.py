@@ -138,7 +138,9 @@ def media_type(file: Path) -> str:
 
 
 @app.command()
-def apply(path: Annotated[Path, typer.Argument(help="A definition, or a folder of them")], data: Data = DEFAULT_DATA) -> None:
+def apply(
+    path: Annotated[Path, typer.Argument(help="A definition, or a folder of them")], data: Data = DEFAULT_DATA
+) -> None:
     """Create or update processes from files. Unchanged ones get no new revision."""
     client = connect(data)
     for file in definition_files(path):

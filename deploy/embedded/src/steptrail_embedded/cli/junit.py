@@ -11,7 +11,11 @@ def junit(run: dict[str, Any]) -> bytes:
     suite = ElementTree.Element("testsuite", name=run["process_id"], tests=str(len(run["steps"])))
     for step in run["steps"]:
         case = ElementTree.SubElement(
-            suite, "testcase", name=step["name"], classname=run["process_id"], time=str(step.get("duration_seconds") or 0)
+            suite,
+            "testcase",
+            name=step["name"],
+            classname=run["process_id"],
+            time=str(step.get("duration_seconds") or 0),
         )
         text = step.get("message") or step.get("reason") or step["status"]
         if step["status"] in FAILED:

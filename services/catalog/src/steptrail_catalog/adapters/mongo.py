@@ -7,7 +7,7 @@ update. Before a revision is replaced it is copied to `revisions`; doing that tw
 import asyncio
 import base64
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import wraps
@@ -36,7 +36,7 @@ LONGEST_BACKOFF_SECONDS = 5.0
 log = structlog.get_logger()
 
 
-def available(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+def available(call: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Trouble of the database becomes `Unavailable`."""
 
     @wraps(call)
@@ -222,8 +222,8 @@ class MongoProcessStore:
         return [_process(head) async for head in found]
 
     @available
-    async def facets(self) -> dict[str, list[tuple[str, int]]]:
-        found = {}
+    async def facets(self) -> dict[str, Sequence[tuple[str, int]]]:
+        found: dict[str, Sequence[tuple[str, int]]] = {}
         for name, column in (("categories", "category"), ("owners", "owner"), ("tags", "tags")):
             stages: list[Document] = [{"$match": {"deleted": False}}]
             stages += [{"$unwind": "$tags"}] if column == "tags" else []

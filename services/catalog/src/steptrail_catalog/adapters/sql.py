@@ -160,8 +160,8 @@ class SqlProcessStore:
         async with reading(self._engine) as connection:
             return [_process(row) for row in await connection.execute(query)]
 
-    async def facets(self) -> dict[str, list[tuple[str, int]]]:
-        found = {}
+    async def facets(self) -> dict[str, Sequence[tuple[str, int]]]:
+        found: dict[str, Sequence[tuple[str, int]]] = {}
         live = ~processes.c.deleted
         sources = {
             "categories": (processes.c.category, sa.select(processes).where(live)),

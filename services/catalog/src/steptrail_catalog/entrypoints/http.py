@@ -30,7 +30,7 @@ from steptrail_common.web import Actor, build_app, decode_cursor, encode_cursor,
 
 from steptrail_catalog import handlers, queries
 from steptrail_catalog.domain.source import MEDIA_TYPES, Source
-from steptrail_catalog.domain.validation import read_document, read_text
+from steptrail_catalog.domain.validation import read_text
 from steptrail_catalog.handlers import Stores
 from steptrail_catalog.ports import Process, ProcessFilter
 
@@ -161,7 +161,7 @@ def _checking_processes(stores: Stores) -> APIRouter:
 
     async def planned(body: PlanRequest, process_id: str | None) -> Plan:
         if body.document is not None:
-            draft = await queries.draft_snapshot(read_document(body.document), stores=stores)
+            draft = await queries.draft_snapshot(Source(body.document), stores=stores)
             definition = draft.definition
         elif process_id is not None:
             definition = queries.process_view(await stores.processes.get(process_id)).definition
@@ -294,6 +294,6 @@ def _snapshots(stores: Stores) -> APIRouter:
 
     @router.post("/draft", response_model=DefinitionSnapshot)
     async def draft(body: Document) -> Response:
-        return answer(await queries.draft_snapshot(read_document(body), stores=stores))
+        return answer(await queries.draft_snapshot(Source(body), stores=stores))
 
     return router

@@ -1,0 +1,92 @@
+"""The product in both topologies, a browser, and a place that takes webhooks."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from steptrail_common.testing.plugin import Servers
+
+from .product import Product
+from .topologies import distributed, embedded
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+
+
+@dataclass(frozen=True)
+class Hit:
+    body: str
+    headers: dict[str, str]
+
+
+@dataclass
+class WebhookSink:
+    """A receiver of webhooks that remembers every message. `refusals` first answers are 500."""
+
+    url: str = ""
+    hits: list[Hit] = field(default_factory=list)
+    refusals: int = 0
+
+    @property
+    def address(self) -> str:
+        return urlsplit(self.url).netloc
+
+
+@pytest.fixture(scope="session")
+def webhook_sink() -> Iterator[WebhookSink]:
+    """Listens on loopback; the product is told that this one address is allowed."""
+    sink = WebhookSink()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            sink.hits.append(Hit(body, {name.lower(): value for name, value in self.headers.items()}))
+            sink.refusals -= 1
+            self.send_response(500 if sink.refusals >= 0 else 204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    sink.url = f"http://127.0.0.1:{server.server_port}/hook"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield sink
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session", params=["embedded", "distributed"])
+def product(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, webhook_sink: WebhookSink
+) -> Iterator[Product]:
+    """Steptrail with the demo, in each topology in turn."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        with embedded(folder, exceptions=[webhook_sink.address]) as running:
+            yield running
+        return
+    servers: Servers = request.getfixturevalue("servers")
+    with distributed(folder, servers, exceptions=[webhook_sink.address]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    """Headless Chromium of this machine."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
