@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from steptrail_common.contracts.catalog import ConnectionRights, DefinitionSnapshot, SealedConnection
+from steptrail_common.contracts.catalog import ConnectionRights, SealedConnection
 from steptrail_common.contracts.definition import Document
 from steptrail_common.contracts.orchestrator import LoggedEvent, RunAccepted, RunEvent, Trigger
-from steptrail_common.contracts.workers import Evidence, Heartbeat
+from steptrail_common.contracts.workers import Evidence, Heartbeat, ProbeAnswer, StepRequest
 
-from steptrail_orchestrator.domain.run import AttemptEnd, AttemptState, Chain, RunState, StepState, World
+from steptrail_orchestrator.domain.picture import Tried
+from steptrail_orchestrator.domain.run import Chain, RunState, StepState, World
 from steptrail_orchestrator.domain.walk import Walk
 
 
@@ -124,24 +125,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAttempt:
-    """An attempt as it is kept: its state, and its end if it has one."""
-
-    state: AttemptState
-    status: str
-    end: AttemptEnd | None
-    duration_seconds: float | None
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
 class StoredRun:
     """Everything kept of one run."""
 
     run: RunState
     chain: Chain
     steps: Mapping[str, StepState]
-    attempts: Sequence[StoredAttempt]
+    tried: Sequence[Tried]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +191,10 @@ class RunReader(Protocol):
 class Catalog(Protocol):
     """Definitions and connections, as the catalog service has them."""
 
-    async def snapshot(self, process_id: str) -> DefinitionSnapshot:
-        """The active revision with its connections, at most a second old. Raises `NotFound`, `Unavailable`."""
+    async def chain(self, process_id: str) -> Chain:
+        """The active revision with its connections, about a second old at most. Raises `NotFound`, `Unavailable`."""
 
-    async def draft(self, document: Document) -> DefinitionSnapshot:
+    async def draft(self, document: Document) -> Chain:
         """The same for a definition that is not saved. Raises `InvalidInput` naming its faults."""
 
     async def connection(self, connection_id: str) -> SealedConnection:
@@ -215,3 +205,17 @@ class Catalog(Protocol):
 
     def forget(self) -> None:
         """Drop what is cached: a process or a connection has changed."""
+
+
+class Prober(Protocol):
+    """Asks a worker for something that is not recorded as a run."""
+
+    async def ask(
+        self,
+        check_type: str,
+        *,
+        request: StepRequest | None = None,
+        connection: SealedConnection | None = None,
+        timeout_seconds: float,
+    ) -> ProbeAnswer:
+        """Send exactly one of the two to a worker of the check type. Raises `Unavailable` if none answers in time."""

@@ -335,7 +335,7 @@ _PENDING = StepStatus.PENDING
 
 def _gave_all(step: Step, state: StepState) -> bool:
     """Whether every value the step promises is there; a step that has not run gave nothing."""
-    if state.attempt == 0 and not state.reused_from:
+    if state.attempt == 0 or state.status is StepStatus.SKIPPED:
         return False
     return all(name in state.captures or capture.optional for name, capture in step.capture.items())
 

@@ -17,8 +17,9 @@ from steptrail_orchestrator.adapters.schema import attempts, events, evidence, r
 from steptrail_orchestrator.adapters.sql import rows
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.dialect import available, one_of
+from steptrail_orchestrator.domain.picture import Tried
 from steptrail_orchestrator.domain.run import AttemptEnd, RunState
-from steptrail_orchestrator.ports import Place, RunFilter, StoredAttempt, StoredRun, StoredWorker
+from steptrail_orchestrator.ports import Place, RunFilter, StoredRun, StoredWorker
 
 _RECENT_EVENTS = 500
 """How many of the newest events are looked through for the last result of a check type."""
@@ -52,7 +53,7 @@ class SqlRunReader:
                 run=state,
                 chain=chains[state.definition_id],
                 steps={step.step_id: rows.step_state(step) for step in steps},
-                attempts=[_stored_attempt(attempt) for attempt in tried],
+                tried=[_stored_attempt(attempt) for attempt in tried],
             )
 
     async def runs(
@@ -211,7 +212,7 @@ def _conditions(wanted: RunFilter, before: Place | None) -> list[sa.ColumnElemen
     return conditions
 
 
-def _stored_attempt(row: Any) -> StoredAttempt:
+def _stored_attempt(row: Any) -> Tried:
     state = rows.attempt_state(row)
     end = None
     if row.ended_at is not None:
@@ -219,4 +220,4 @@ def _stored_attempt(row: Any) -> StoredAttempt:
         end = AttemptEnd(
             state, row.status, row.ended_at, rows.failure(row.failure_class), row.reason, row.message, result
         )
-    return StoredAttempt(state, row.status, end, row.duration_seconds, row.late)
+    return Tried(state, row.status, end, row.duration_seconds, row.late)

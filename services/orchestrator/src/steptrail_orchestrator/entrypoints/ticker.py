@@ -1,0 +1,100 @@
+"""What lets time pass on this replica: wakes exactly when the next thing is due, looks now and then anyway.
+
+Every replica has one; they share the work by passing over what another one has locked. No leader.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from steptrail_common import telemetry
+from steptrail_common.errors import SteptrailError
+
+from steptrail_orchestrator.handlers import repair_orphans, sweep
+from steptrail_orchestrator.handlers.walking import SWEEP_RUNS
+from steptrail_orchestrator.ports import RunStore
+
+_PRUNE_EVERY_SECONDS = 600.0
+_FORGET_AFTER_SECONDS = 7200.0
+"""Message ids are kept for two hours: longer than any message is on its way."""
+_DEPTHS_FRESH_SECONDS = 2.0
+
+
+class Ticker:
+    """`run` in the background; `poke` from whoever noted a wake-up."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        *,
+        poll_seconds: float,
+        orphan_scan_seconds: float,
+        empty_queues: Callable[[], Awaitable[frozenset[str]]],
+        outbox_age_seconds: Callable[[], float],
+    ) -> None:
+        """`outbox_age_seconds`: while something of ours waits unpublished, no message can be told to be lost."""
+        self._store = store
+        self._poll_seconds = poll_seconds
+        self._orphan_scan_seconds = orphan_scan_seconds
+        self._empty_queues = empty_queues
+        self._outbox_age_seconds = outbox_age_seconds
+        self._poked = asyncio.Event()
+        self._next = 0.0
+        self._empty: frozenset[str] = frozenset()
+        self._empty_at = float("-inf")
+
+    def poke(self, seconds: float | None) -> None:
+        """Something is due in so many seconds; None: nothing."""
+        if seconds is None:
+            return
+        at = time.monotonic() + max(seconds, 0.0)
+        if at < self._next:
+            self._next = at
+            self._poked.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Raises `Unavailable` while the store is away; the runner begins again."""
+        scan_at, prune_at = 0.0, time.monotonic() + _PRUNE_EVERY_SECONDS
+        while True:
+            await self._sweep_due()
+            now = time.monotonic()
+            if now >= scan_at:
+                await repair_orphans(store=self._store, poke=self.poke)
+                scan_at = now + self._orphan_scan_seconds
+            if now >= prune_at:
+                await self._store.prune(older_than_seconds=_FORGET_AFTER_SECONDS)
+                prune_at = now + _PRUNE_EVERY_SECONDS
+            await self._pause()
+
+    async def _sweep_due(self) -> None:
+        """Handle all that is due, then note when the next thing is."""
+        self._poked.clear()
+        self._next = time.monotonic() + self._poll_seconds
+        while (due := await self._store.next_wake_seconds()) is not None and due <= 0:
+            empty = await self._known_empty()
+            if await sweep(store=self._store, empty_queues=empty, poke=self.poke) < SWEEP_RUNS:
+                break
+        self.poke(due)
+
+    async def _pause(self) -> None:
+        """Sleep until the next wake-up; whoever notes an earlier one cuts it short."""
+        while (seconds := self._next - time.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._poked.wait()
+            except TimeoutError:
+                return
+            self._poked.clear()
+
+    async def _known_empty(self) -> frozenset[str]:
+        """Asked at most every two seconds; while the broker does not say, no queue is known to be empty."""
+        if self._outbox_age_seconds() > 1.0:
+            return frozenset()
+        if time.monotonic() - self._empty_at > _DEPTHS_FRESH_SECONDS:
+            try:
+                self._empty = await self._empty_queues()
+            except SteptrailError as error:
+                telemetry.log.info("ticker.queues_unknown", detail=error.detail)
+                self._empty = frozenset()
+            self._empty_at = time.monotonic()
+        return self._empty
