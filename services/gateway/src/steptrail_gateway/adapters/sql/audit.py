@@ -107,14 +107,16 @@ class SqlAuditLog:
         until: datetime | None = None,
     ) -> Sequence[AuditEntry]:
         query = sa.select(audit).order_by(audit.c.number.desc()).limit(limit)
-        conditions = [
-            (before, audit.c.number < before),
-            (actor, audit.c.actor == actor),
-            (action, audit.c.action.startswith(action or "", autoescape=True)),
-            (since, audit.c.at >= since),
-            (until, audit.c.at < until),
-        ]
-        query = query.where(*(condition for value, condition in conditions if value is not None))
+        if before is not None:
+            query = query.where(audit.c.number < before)
+        if actor is not None:
+            query = query.where(audit.c.actor == actor)
+        if action is not None:
+            query = query.where(audit.c.action.startswith(action, autoescape=True))
+        if since is not None:
+            query = query.where(audit.c.at >= since)
+        if until is not None:
+            query = query.where(audit.c.at < until)
         async with reading(self._engine) as connection:
             return [_entry(row) for row in await connection.execute(query)]
 
