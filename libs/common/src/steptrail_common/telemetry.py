@@ -63,7 +63,9 @@ def configure(
         _add_service(service_name),
         _add_trace,
     ]
-    ending: list[Any] = [redact, structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()]
+    # Plain tracebacks: the coloured ones show local variables, and with them passwords.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    ending: list[Any] = [redact, structlog.processors.JSONRenderer() if as_json else console]
     if as_json:
         ending.insert(0, structlog.processors.format_exc_info)
     structlog.configure(
