@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from steptrail_common.contracts.notifier import ChannelView, Delivery, RuleView, RuleWrite
+
 from steptrail_notifier.domain.delivery import Attempt, Step
 from steptrail_notifier.domain.outcomes import Outcome
 from steptrail_notifier.domain.rules import Rule

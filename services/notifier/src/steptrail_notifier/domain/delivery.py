@@ -1,12 +1,13 @@
 """Deliveries: when the next try is due, and when it is given up."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 KEEP_TRYING = timedelta(hours=24)
 FIRST_PAUSE_SECONDS = 5.0
-PAUSE_FACTOR = 3
+PAUSE_FACTOR = 3.0
 LONGEST_PAUSE_SECONDS = 7200.0
 """5 s, 15 s, 45 s, 2 min, 7 min, 20 min, 1 h, then every 2 h: about 18 tries in a day."""
 JITTER = 0.2
@@ -52,7 +53,7 @@ def after(attempt: Attempt, *, tries: int, now: datetime, give_up_at: datetime, 
 
 def pause(tries: int, chance: float, asked_seconds: float | None = None) -> float:
     """Seconds until the next try; what the receiver asked for with `Retry-After` counts if it is longer."""
-    grown = min(FIRST_PAUSE_SECONDS * PAUSE_FACTOR ** min(tries - 1, 10), LONGEST_PAUSE_SECONDS)
+    grown = min(FIRST_PAUSE_SECONDS * math.pow(PAUSE_FACTOR, min(tries - 1, 10)), LONGEST_PAUSE_SECONDS)
     spread = grown * (1 + JITTER * (2 * chance - 1))
     return max(spread, min(asked_seconds or 0.0, LONGEST_PAUSE_SECONDS))
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from standardwebhooks import Webhook
-
 from steptrail_common.errors import InvalidInput
 
 PREFIX = "whsec_"
@@ -38,7 +37,7 @@ def checked_key(text: str) -> str:
 
 def body_of(event: Mapping[str, Any], *, moment: str, rule_id: str) -> str:
     """The CloudEvent as it was told, with why it is sent as extension attributes `moment` and `rule`."""
-    return json.dumps({**event, "moment": moment, "rule": rule_id}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps({**event, "moment": moment, "rule": rule_id}, separators=(",", ":"))
 
 
 def headers_of(body: str, *, delivery_id: str, key: str, at: datetime) -> dict[str, str]:

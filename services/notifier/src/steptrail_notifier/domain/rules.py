@@ -89,13 +89,16 @@ def _of_hit(rule: Rule, counted: Sequence[Outcome], new: Outcome, told: Told) ->
 
 
 def _of_clear(rule: Rule, counted: Sequence[Outcome], new: Outcome, told: Told) -> list[Notice]:
-    """The streak before is over; one that only seemed to go on behind is a streak of its own."""
+    """The streak before is over. If bad runs on both sides were known, what seemed one streak were two."""
     place = counted.index(new)
+    before = place > 0 and rule.kind(counted[place - 1]) is _Kind.HIT
+    behind = place + 1 < len(counted) and rule.kind(counted[place + 1]) is _Kind.HIT
     found: list[Notice] = []
-    if place > 0 and rule.kind(counted[place - 1]) is _Kind.HIT:
+    if before:
         start, stop = _streak(rule, counted, place - 1)
         found += _recovery(rule, counted[start:stop], new)
-    if place + 1 < len(counted) and rule.kind(counted[place + 1]) is _Kind.HIT:
+    if before and behind:
+        found += _of_streak(rule, counted[start:stop], counted[start], told)
         start, stop = _streak(rule, counted, place + 1)
         found += _of_streak(rule, counted[start:stop], counted[start], told)
     return found

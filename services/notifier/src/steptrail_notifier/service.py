@@ -1,0 +1,65 @@
+"""The composition root of the notifier."""
+
+import hashlib
+
+from steptrail_common.bus import connect
+from steptrail_common.bus.port import Bus
+from steptrail_common.clock import Clock
+from steptrail_common.egress import EgressPolicy
+from steptrail_common.errors import ConfigurationError, Unavailable
+from steptrail_common.sealing import SecretsKeyring
+from steptrail_common.service import Service
+
+from steptrail_notifier.adapters.keys import SealedKeys
+from steptrail_notifier.adapters.sql import SqlNotifierStore
+from steptrail_notifier.adapters.webhook import PolicyGate, Webhooks
+from steptrail_notifier.config import Settings
+from steptrail_notifier.entrypoints.events import subscribe
+from steptrail_notifier.entrypoints.http import Tools, build_api
+from steptrail_notifier.entrypoints.ticker import Sender
+
+
+def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = None) -> Service:
+    """The notifier with its adapters; nothing is connected before it is started. `clock` replaces the database's."""
+    token = settings.service_token.get_secret_value()
+    store = SqlNotifierStore.open(settings.store, clock=clock)
+    events = bus or connect(settings.bus, name="notifier")
+    policy = EgressPolicy(settings.egress_allow, exceptions=settings.egress_exceptions, deny=settings.egress_deny)
+    webhooks, keys = Webhooks(policy), SealedKeys(settings.public_key, _keyring(settings))
+    sender = Sender(store=store, post=webhooks, keys=keys)
+    tools = Tools(
+        store=store,
+        post=webhooks,
+        keys=keys,
+        gate=PolicyGate(policy),
+        wake=sender.wake,
+        cursor_key=hashlib.sha256(f"notifier cursor {token}".encode()).digest(),
+    )
+
+    async def consume() -> None:
+        await subscribe(events, store, wake=sender.wake)
+
+    async def broker() -> None:
+        if not events.healthy():
+            raise Unavailable("the connection to the broker is lost")
+
+    checks = {"store": store.check, "broker": broker}
+    return Service(
+        name="notifier",
+        app=build_api(tools, service_token=token, checks=checks),
+        bus=events,
+        background=[sender.run, sender.tidy],
+        start=[store.start, events.start, consume],
+        stop=[store.close, webhooks.close],
+        checks=checks,
+    )
+
+
+def _keyring(settings: Settings) -> SecretsKeyring:
+    given = tuple(key.get_secret_value() for key in settings.private_keys)
+    keyring = SecretsKeyring((*given, *SecretsKeyring.from_files(settings.private_key_files).private_keys))
+    if not keyring.private_keys:
+        raise ConfigurationError(
+            "the notifier needs the private key that opens its signing keys: set STEPTRAIL_PRIVATE_KEY_FILES"
+        )
+    return keyring
