@@ -81,7 +81,9 @@ def embedded(folder: Path, *, data: Path | None = None, exceptions: Sequence[str
 
 
 @contextmanager
-def distributed(folder: Path, servers: Servers, *, exceptions: Sequence[str] = ()) -> Iterator[Product]:
+def distributed(
+    folder: Path, servers: Servers, *, exceptions: Sequence[str] = (), replicas: int = 2
+) -> Iterator[Product]:
     """Seven services as processes, two replicas of orchestrator, gateway and each worker, on a broker and databases
     of their own, which tests may stop and start. `exceptions` are addresses (ip:port) that checks may reach."""
     with ExitStack() as stack:
@@ -91,7 +93,7 @@ def distributed(folder: Path, servers: Servers, *, exceptions: Sequence[str] = (
             stack.callback(backend.discard)
         shop = _shop(folder)
         stack.callback(shop.discard)
-        ports = {name: [free_port() for _ in range(2 if name in REPLICATED else 1)] for name in SERVICES}
+        ports = {name: [free_port() for _ in range(replicas if name in REPLICATED else 1)] for name in SERVICES}
         environments = _environments(folder, backends, ports, [shop.address, *exceptions])
         processes = {"shop": shop}
         shop.start()

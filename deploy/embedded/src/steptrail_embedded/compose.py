@@ -19,6 +19,7 @@ from steptrail_crawler.config import Settings as CrawlerSettings
 from steptrail_crawler.service import build as build_crawler
 from steptrail_dbprobe.config import Settings as DbprobeSettings
 from steptrail_dbprobe.service import build as build_dbprobe
+from steptrail_embedded.config import Settings
 from steptrail_embedded.paths import DataFolder
 from steptrail_gateway.config import Settings as GatewaySettings
 from steptrail_gateway.service import Clients
@@ -36,7 +37,7 @@ DRAIN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `steptrail up` was told. `allow` and `exceptions` add to the egress policy of the environment."""
+    """What `steptrail up` was told."""
 
     data: DataFolder
     host: str = "127.0.0.1"
@@ -53,6 +54,7 @@ class Embedded:
     others: Sequence[Service]
     catalog: ServiceClient
     clients: Sequence[ServiceClient]
+    broker: InProcessBroker
 
     def combined(self) -> Service:
         """One service to serve: the gateway's API, with the others started before it and stopped after it."""
@@ -84,13 +86,17 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
     data, broker = options.data, InProcessBroker()
     keys, token = data.secret_keys(), data.service_token()
     shared = {"bus": "memory:", "service_token": token}
-    exceptions = {"egress_exceptions": [shop_address]} if shop_address else {}
-    worker = {
+    own = Settings.load()
+    egress = {
+        "egress_allow": own.egress_allow,
+        "egress_exceptions": own.egress_exceptions + ([shop_address] if shop_address else []),
+        "private_keys": [keys.private],
+    }
+    worker = egress | {
         "bus": "memory:",
         "evidence": str(data.evidence),
-        "private_keys": [keys.private],
-        "file_roots": [str(data.files)],
-    } | exceptions
+        "file_roots": [str(data.files), *own.file_roots],
+    }
 
     def bus(name: str) -> Bus:
         return connect("memory:", name=name, broker=broker)
@@ -106,13 +112,7 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
     )
     reporting = build_reporting(ReportingSettings.load(**shared, store=data.store("reporting")), bus=bus("reporting"))
     notifier = build_notifier(
-        NotifierSettings.load(
-            **shared,
-            store=data.store("notifier"),
-            public_key=keys.public,
-            private_keys=[keys.private],
-            **exceptions,
-        ),
+        NotifierSettings.load(**shared, **egress, store=data.store("notifier"), public_key=keys.public),
         bus=bus("notifier"),
     )
     crawler = build_crawler(CrawlerSettings.load(**worker), bus=bus("crawler"))
@@ -135,6 +135,7 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
         others=[catalog, orchestrator, reporting, notifier, crawler, dbprobe],
         catalog=catalog_client,
         clients=[clients.catalog, clients.orchestrator, clients.reporting, clients.notifier],
+        broker=broker,
     )
 
 

@@ -1,4 +1,4 @@
-"""The commands of who runs a server: up, down, check-config, backup, restore, and the demo's shop by itself."""
+"""The commands of who runs a server: up, down, check-config, keys, backup, restore, and the demo's shop by itself."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,18 @@ from typing import Annotated
 
 import typer
 
+from steptrail_common.sealing import generate_keys
 from steptrail_embedded import archive
 from steptrail_embedded.cli.app import Data, err, out
 from steptrail_embedded.cli.client import EXIT_USAGE, CommandFailed
-from steptrail_embedded.paths import DEFAULT_DATA, DataFolder
+from steptrail_embedded.paths import DEFAULT_DATA, DataFolder, write_private
 
 STOP_PATIENCE_SECONDS = 30.0
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    for command in (up, down, check_config, backup, restore):
+    for command in (up, down, check_config, keys, backup, restore):
         app.command()(command)
     app.command("demo-shop", hidden=True)(demo_shop)
 
@@ -80,6 +81,17 @@ def check_config(data: Data = DEFAULT_DATA) -> None:
     folder.prepare()
     compose(Options(data=folder))
     out.print("The configuration is valid.")
+
+
+def keys(folder: Annotated[Path, typer.Argument(help="Where secrets.public and secrets.private are written")]) -> None:
+    """Make the pair of keys that seals and opens secrets, for a distributed installation."""
+    pair = generate_keys()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, text in (("secrets.public", pair.public), ("secrets.private", pair.private)):
+        if (folder / name).exists():
+            raise CommandFailed(f"{folder / name} exists: secrets sealed with it would be lost", EXIT_USAGE)
+        write_private(folder / name, text)
+    out.print("secrets.public is for catalog and notifier, secrets.private for crawler, dbprobe and notifier alone.")
 
 
 def backup(

@@ -1,0 +1,155 @@
+"""`make bench`: embedded and distributed beside a bare loop, in one run."""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from steptrail_common.testing import programs
+from steptrail_common.testing.plugin import POSTGRES, RABBITMQ, Servers
+from steptrail_common.testing.process import free_port
+
+from tests.benchmarks import floor, measures
+from tests.benchmarks.noop import STEPS
+from tests.e2e.product import PASSWORD, Product, poll
+from tests.e2e.topologies import PYTHON, ServiceProcess, distributed
+
+RESULTS = Path("bench-results")
+Measure = Callable[[], Coroutine[Any, Any, float]]
+
+
+@contextmanager
+def noop_embedded(folder: Path) -> Iterator[Product]:
+    """The embedded product with a worker that does nothing."""
+    port = free_port()
+    command = [PYTHON, "-m", "tests.benchmarks.noop", "embedded", str(folder), str(port)]
+    variables = {"STEPTRAIL_ADMIN_PASSWORD": PASSWORD, "PYTHONPATH": str(Path.cwd())}
+    process = ServiceProcess("embedded", command, variables, port, "/readyz")
+    process.start()
+    try:
+        for _ in poll(30):
+            if (folder / "access.json").exists():
+                break
+        token = json.loads((folder / "access.json").read_text())["token"]
+        yield Product("embedded", [process.url], token, folder, {"embedded": process})
+    finally:
+        process.discard()
+
+
+@contextmanager
+def noop_distributed(folder: Path, servers: Servers) -> Iterator[Product]:
+    """The distributed product, one replica each, with that worker in place of the crawler."""
+    with distributed(folder, servers, replicas=1) as product:
+        product.processes["crawler-1"].stop()
+        port = free_port()
+        command = [PYTHON, "-m", "tests.benchmarks.noop", "distributed", product.servers["rabbitmq"].url, str(port)]
+        worker = ServiceProcess("noop", command, {"PYTHONPATH": str(Path.cwd())}, port, "/readyz")
+        worker.start()
+        try:
+            yield product
+        finally:
+            worker.discard()
+
+
+def startup_seconds(folder: Path) -> float:
+    """From the command to the first answer, at the second start with the demo."""
+    seconds = 0.0
+    for _ in range(2):
+        port = free_port()
+        command = [PYTHON, "-m", "steptrail_embedded", "up", "--port", str(port), "--data", str(folder), "--demo"]
+        process = ServiceProcess("steptrail", command, {}, port, "/readyz")
+        began = time.perf_counter()
+        process.start()
+        seconds = time.perf_counter() - began
+        process.stop()
+        process.discard()
+    return seconds
+
+
+async def of_product(product: Product, chromium: str | None, *, runs: int, rounds: int) -> dict[str, float]:
+    await measures.define(product)
+    await measures.throughput(product, runs=10)
+    figures = {
+        "steps_per_second": statistics.median(
+            [await measures.throughput(product, runs=runs) for _ in range(rounds)]
+        ),
+        "overhead_per_step_ms": await measures.overhead_ms(product),
+    }
+    if chromium:
+        figures |= await measures.in_a_browser(product, chromium)
+    return figures
+
+
+async def of_floor(servers: Servers, *, runs: int, rounds: int) -> dict[str, float]:
+    urls = servers.get(RABBITMQ).url, servers.get(POSTGRES).url
+    many = [await floor.measure(*urls, runs=runs, steps=STEPS) for _ in range(rounds)]
+    alone = await floor.measure(*urls, runs=1, steps=50)
+    return {"steps_per_second": statistics.median(many), "overhead_per_step_ms": 1000 / alone}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    size = {"runs": options.runs, "rounds": options.rounds}
+    servers, found = Servers(), {}
+    path = programs.chromium()
+    chromium = str(path) if path else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="steptrail-bench-") as scratch:
+            folder = Path(scratch)
+            folder.chmod(0o755)
+            found["floor"] = asyncio.run(of_floor(servers, **size))
+            (folder / "embedded").mkdir()
+            with noop_embedded(folder / "embedded") as product:
+                found["embedded"] = asyncio.run(of_product(product, chromium, **size))
+            found["embedded"]["second_start_seconds"] = startup_seconds(folder / "start")
+            (folder / "distributed").mkdir()
+            with noop_distributed(folder / "distributed", servers) as product:
+                found["distributed"] = asyncio.run(of_product(product, chromium, **size))
+            again = asyncio.run(of_floor(servers, **size))
+            found["floor"] = {name: (value + again[name]) / 2 for name, value in found["floor"].items()}
+    finally:
+        servers.discard()
+    report(found, size)
+    return 0
+
+
+def report(found: dict[str, dict[str, float]], size: dict[str, int]) -> None:
+    """A table with ratios to the floor, and the same as JSON."""
+    bare = found["floor"]
+    print(f"\n{'figure':28}{'floor':>12}{'embedded':>12}{'ratio':>8}{'distributed':>13}{'ratio':>8}")
+    names = dict.fromkeys(name for figures in found.values() for name in figures)
+    for name in names:
+        line = f"{name:28}{_cell(bare.get(name)):>12}"
+        for topology, width in (("embedded", 12), ("distributed", 13)):
+            value = found[topology].get(name)
+            ratio = f"{value / bare[name]:.2f}" if value is not None and name in bare else ""
+            line += f"{_cell(value):>{width}}{ratio:>8}"
+        print(line)
+    RESULTS.mkdir(exist_ok=True)
+    at = datetime.now(UTC)
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    document = {"at": at.isoformat(), "machine": machine, **size, "figures": found}
+    target = RESULTS / f"{at:%Y%m%d-%H%M%S}.json"
+    target.write_text(json.dumps(document, indent=2))
+    print(f"\nfloor: a bare aio-pika and asyncpg loop, measured before and after. Written: {target}")
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

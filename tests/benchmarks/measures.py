@@ -1,0 +1,142 @@
+"""What is measured of a running product, through its own front doors."""
+
+import asyncio
+import json
+import statistics
+import time
+from typing import Any
+
+import httpx2
+from playwright.async_api import async_playwright
+
+from tests.benchmarks.noop import DEFINITION, PROCESS_ID, STEPS
+from tests.e2e.conftest import CHROMIUM_FLAGS
+from tests.e2e.product import PASSWORD, Product
+
+CLICKS = 20
+RUN_LIMIT_SECONDS = 120
+
+
+def api(product: Product) -> httpx2.AsyncClient:
+    limits = httpx2.Limits(max_connections=200)
+    headers = {"Authorization": f"Bearer {product.token}"}
+    return httpx2.AsyncClient(base_url=f"{product.url}/api/v1", headers=headers, timeout=60, limits=limits)
+
+
+async def define(product: Product) -> None:
+    """Save the process of no-op steps."""
+    async with api(product) as client:
+        answer = await client.post("/processes", json=DEFINITION)
+        assert answer.status_code in (201, 409), answer.text
+
+
+async def throughput(product: Product, *, runs: int) -> float:
+    """Steps per second with `runs` started at once: from the first request to the last `run.finished` in a stream."""
+    async with api(product) as client:
+        wanted: set[str] = set()
+        finished: dict[str, str] = {}
+        ready, done = asyncio.Event(), asyncio.Event()
+        watching = asyncio.create_task(_watch(client, wanted, finished, ready, done, runs))
+        await ready.wait()
+        began = time.perf_counter()
+        body = {"process_id": PROCESS_ID, "inputs": {}}
+        answers = await asyncio.gather(*(client.post("/runs", json=body) for _ in range(runs)))
+        wanted.update(answer.json()["run_id"] for answer in answers)
+        async with asyncio.timeout(RUN_LIMIT_SECONDS):
+            while not wanted <= finished.keys():
+                await asyncio.sleep(0.005)
+        elapsed = time.perf_counter() - began
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert set(finished.values()) == {"success"}, set(finished.values())
+        return runs * STEPS / elapsed
+
+
+async def _watch(
+    client: httpx2.AsyncClient, wanted: set[str], finished: dict[str, str], ready: asyncio.Event, done: asyncio.Event, runs: int
+) -> None:
+    params = {"process_id": PROCESS_ID}
+    async with client.stream("GET", "/events", params=params, headers={"Accept": "text/event-stream"}) as answer:
+        ready.set()
+        name = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:") and name == "run.finished":
+                data = json.loads(line[5:])
+                finished[data["run_id"]] = data["status"]
+
+
+async def overhead_ms(product: Product) -> float:
+    """Median milliseconds per step of a run alone, beyond what its checks took."""
+    found = []
+    async with api(product) as client:
+        for _ in range(10):
+            run = await _run(client)
+            checks = sum(step["duration_seconds"] or 0.0 for step in run["steps"])
+            found.append((run["duration_seconds"] - checks) / STEPS * 1000)
+    return statistics.median(found)
+
+
+async def _run(client: httpx2.AsyncClient) -> dict[str, Any]:
+    run_id = (await client.post("/runs", json={"process_id": PROCESS_ID, "inputs": {}})).json()["run_id"]
+    while True:
+        run: dict[str, Any] = (await client.get(f"/runs/{run_id}")).json()
+        if run["ended_at"]:
+            return run
+        await asyncio.sleep(0.02)
+
+
+IN_PAGE = """async ({process, clicks}) => {
+  const source = new EventSource('/api/v1/events?process_id=' + process);
+  await new Promise((resolve, reject) => { source.onopen = resolve; source.onerror = reject; });
+  const results = [];
+  for (let i = 0; i < clicks; i++) {
+    const times = {};
+    const began = performance.now();
+    let mine = null; const early = [];
+    const note = (event) => {
+      const data = JSON.parse(event.data);
+      if (mine === null) { early.push([data, performance.now()]); return; }
+      take(data, performance.now());
+    };
+    let finish; const finished = new Promise((resolve) => { finish = resolve; });
+    const take = (data, at) => {
+      if (data.run_id !== mine) return;
+      if (times.first === undefined) times.first = at - began;
+      if (data.type === 'step.started' && times.step === undefined) times.step = at - began;
+      if (data.type === 'run.finished') finish();
+    };
+    for (const name of ['run.queued', 'run.started', 'step.started', 'run.finished']) source.addEventListener(name, note);
+    const answer = await fetch('/api/v1/runs', {method: 'POST', headers: {'Content-Type': 'application/json',
+      'X-Steptrail-Request': '1'}, body: JSON.stringify({process_id: process, inputs: {}})});
+    mine = (await answer.json()).run_id;
+    for (const [data, at] of early) take(data, at);
+    await finished;
+    for (const name of ['run.queued', 'run.started', 'step.started', 'run.finished']) source.removeEventListener(name, note);
+    results.push(times);
+  }
+  source.close();
+  return results;
+}"""
+
+
+async def in_a_browser(product: Product, chromium: str) -> dict[str, float]:
+    """Milliseconds from pressing Check to the first event and to `step.started`, as a page in Chromium sees them."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = await browser.new_page(base_url=product.url)
+        await page.goto("/")
+        await page.get_by_label("User name").fill("admin")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("heading", name="Overview").wait_for()
+        found = await page.evaluate(IN_PAGE, {"process": PROCESS_ID, "clicks": CLICKS})
+        await browser.close()
+    first = sorted(times["first"] for times in found)
+    started = sorted(times["step"] for times in found)
+    return {
+        "first_event_p50_ms": first[len(first) // 2],
+        "first_event_p95_ms": first[int(len(first) * 0.95) - 1],
+        "step_started_p50_ms": started[len(started) // 2],
+    }
