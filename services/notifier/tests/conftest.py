@@ -48,7 +48,7 @@ class Sink:
     some: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
@@ -59,7 +59,6 @@ class Sink:
                 more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
                 writer.write(f"HTTP/1.1 {status} X\r\n{more}content-length: 0\r\n\r\n".encode())
                 await writer.drain()
-        writer.close()
 
     async def receive(self, count: int, seconds: float = 10.0) -> None:
         """Wait until so many messages came."""
@@ -93,6 +92,7 @@ async def make_sink() -> AsyncIterator[Callable[..., Any]]:
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
+        await asyncio.sleep(0)  # lets the closed connections go
 
 
 def end(

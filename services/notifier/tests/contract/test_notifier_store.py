@@ -25,7 +25,12 @@ DELIVERED = (Attempt(200), Step("delivered", None, None))
 
 
 def _channel(channel_id: str = "hook", **more: Any) -> Channel:
-    given = {"name": "Hook", "url": "https://hooks.example.com/", "sealed_key": "sealed", "active": True} | more
+    given: dict[str, Any] = {
+        "name": "Hook",
+        "url": "https://hooks.example.com/",
+        "sealed_key": "sealed",
+        "active": True,
+    } | more
     return Channel(channel_id=channel_id, created_at=NOON, updated_at=NOON, **given)
 
 
@@ -49,7 +54,8 @@ async def _queue(store: SqlNotifierStore, *deliveries: NewDelivery) -> None:
 
 
 async def _claim(store: SqlNotifierStore, **how: Any) -> list[Claimed]:
-    return await store.claim(**({"limit": 100, "per_channel": 100, "busy": [], "lease_seconds": 30.0} | how))
+    usual: dict[str, Any] = {"limit": 100, "per_channel": 100, "busy": [], "lease_seconds": 30.0}
+    return await store.claim(**(usual | how))
 
 
 async def _told(store: SqlNotifierStore) -> list[tuple[str | None, str]]:

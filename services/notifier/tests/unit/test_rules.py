@@ -104,7 +104,7 @@ STATUSES = st.lists(st.sampled_from(["success", "failed", "stuck", "cancelled"])
 def test_in_any_order_every_streak_is_told_and_no_transition_is_invented(
     statuses: list[str], after_failures: int, data: st.DataObject
 ) -> None:
-    """Each streak long enough has a message and a recovery, however the ends arrive; none names a state its run had not."""
+    """Each streak long enough has a message and a recovery, however the ends arrive; all are true."""
     rule = _rule("failed", "stuck", "recovered", after_failures=after_failures)
     history = [_outcome(number, status) for number, status in enumerate(statuses)]
     told = _tell(rule, data.draw(st.permutations(history)))
