@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate, useRouterState } from "@tanstack/react-router";
 import { signOut } from "@/api/commands";
 import { aboutQuery } from "@/api/queries";
 import { useLiveState } from "@/api/useLive";
@@ -11,12 +11,13 @@ import { setTheme, setZone, usePreferences } from "@/lib/preferences";
 import styles from "./TopBar.module.css";
 
 const PLACES = [
-  { to: "/", name: "Overview" },
-  { to: "/processes", name: "Processes" },
-  { to: "/history", name: "History" },
+  { to: "/", name: "Overview", holds: /^\/$/ },
+  { to: "/processes", name: "Processes", holds: /^\/(processes|runs)\b/ },
+  { to: "/history", name: "History", holds: /^\/history\b/ },
 ] as const;
 
 export function TopBar({ onHelp }: { onHelp: () => void }) {
+  const path = useRouterState({ select: (state) => state.location.pathname });
   return (
     <header className={styles.bar}>
       <PlacesMenu />
@@ -25,8 +26,8 @@ export function TopBar({ onHelp }: { onHelp: () => void }) {
         <span>Steptrail</span>
       </Link>
       <nav className={styles.nav} aria-label="Main">
-        {PLACES.map(({ to, name }) => (
-          <Link key={to} to={to} activeOptions={{ exact: to === "/", includeSearch: false }} className={styles.place}>
+        {PLACES.map(({ to, name, holds }) => (
+          <Link key={to} to={to} className={styles.place} aria-current={holds.test(path) ? "page" : undefined}>
             {name}
           </Link>
         ))}

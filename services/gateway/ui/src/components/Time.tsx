@@ -32,11 +32,11 @@ export function Exact({ at }: { at: string }) {
 /** Time that has passed since a moment, ticking. */
 export function Elapsed({ since }: { since: string }) {
   const now = useNow();
-  return <span>{formatTicking((now - Date.parse(since)) / 1000)}</span>;
+  return <span className="figures">{formatTicking((now - Date.parse(since)) / 1000)}</span>;
 }
 
 /** Time left until a moment, ticking down and staying at 0. */
 export function Countdown({ to }: { to: string }) {
   const now = useNow();
-  return <span>{formatTicking(Math.max(0, (Date.parse(to) - now) / 1000))}</span>;
+  return <span className="figures">{formatTicking(Math.max(0, (Date.parse(to) - now) / 1000))}</span>;
 }

@@ -39,8 +39,9 @@ function subscribe(listener: () => void): () => void {
 }
 
 function snapshot(): number {
-  // Without a ticking timer the value would be stale on the first render of the first listener.
-  if (timer === undefined) current = serverNow();
+  // Without a ticking timer the value would be stale on the first render of the first listener; asked again at once,
+  // it must be the same.
+  if (timer === undefined && Math.abs(serverNow() - current) >= TICK_MS) current = serverNow();
   return current;
 }
 

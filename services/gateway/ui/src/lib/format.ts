@@ -27,6 +27,11 @@ function twoUnits(value: number, size: number, unit: string, small: number, smal
   return rest === 0 ? pair(big, alone) : `${pair(big, unit)}${NBSP}${pair(rest, smallUnit)}`;
 }
 
+/** A duration that is only about right: `0.4 s`, `0.06 s`, `2.1 s`. */
+export function formatRough(seconds: number): string {
+  return seconds >= 0.095 && seconds < 0.995 ? `${seconds.toFixed(1)}${NBSP}s` : formatDuration(seconds);
+}
+
 /** A countdown or stop-watch: whole seconds, so that it ticks evenly. */
 export function formatTicking(seconds: number): string {
   return formatDuration(Math.max(0, Math.round(seconds)) || 0).replace(`0.00${NBSP}s`, `0${NBSP}s`).replace(/\.0(?=\u00a0s)/, "");

@@ -15,7 +15,7 @@ export function startingTexts(inputs: NonNullable<Definition["inputs"]>, remembe
 /** The error of one input, as a person can act on it; null if its text is fine. */
 export function inputError(input: Input, label: string, text: string): string | null {
   const value = text.trim();
-  if (value === "") return input.required !== false && (input.default ?? null) === null ? `Enter ${article(label)}.` : null;
+  if (value === "") return input.required !== false && (input.default ?? null) === null ? `Enter the ${lowered(label)}.` : null;
   const example = input.example === null || input.example === undefined ? "" : ` Example: ${showValue(input.example)}`;
   if (input.type === "integer" && !/^[+-]?\d+$/.test(value)) return `Enter a whole number.${example}`;
   if (input.type === "number" && !Number.isFinite(Number(value))) return `Enter a number.${example}`;
@@ -26,7 +26,8 @@ export function inputError(input: Input, label: string, text: string): string | 
   return null;
 }
 
-function article(label: string): string {
+/** `Order number` inside a sentence; `IBAN` stays as it is. */
+function lowered(label: string): string {
   return label === label.toUpperCase() ? label : `${label.charAt(0).toLowerCase()}${label.slice(1)}`;
 }
 

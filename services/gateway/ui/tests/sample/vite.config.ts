@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import type * as Sample from "./server";
 
 /** Answers the API inside the development server. Loaded through it, so that the sample uses the pages' own modules. */
 const sampleApi: Plugin = {
@@ -10,7 +11,7 @@ const sampleApi: Plugin = {
       if (!request.url?.startsWith("/api/v1")) return next();
       server
         .ssrLoadModule("/tests/sample/server.ts")
-        .then((sample) => (sample as typeof import("./server")).handle(request, response))
+        .then((sample) => (sample as typeof Sample).handle(request, response))
         .catch(next);
     });
   },

@@ -34,10 +34,10 @@ export function StepDetails({ definition }: { definition: Definition }) {
 function Facts({ step, definition }: { step: Step; definition: Definition }) {
   const { check } = step;
   const facts: [string, React.ReactNode][] = [
-    ["Looks at", <Target key="t" check={check} />],
+    ["Looks at", targetOf(check)],
     ...bodyOf(check),
-    ["Must hold", <Lines key="a" lines={(step.assert ?? []).map(assertionText)} none="nothing but an answer without error" />],
-    ["Captures", <Lines key="c" lines={Object.entries(step.capture ?? {}).map(([name, capture]) => `${name} ← ${captureText(capture)}`)} />],
+    ["Must hold", lines((step.assert ?? []).map(assertionText)) ?? "nothing but an answer without error"],
+    ["Captures", lines(Object.entries(step.capture ?? {}).map(([name, capture]) => `${name} ← ${captureText(capture)}`))],
     ["Only if", step.if && <code>{step.if}</code>],
     ["Timeout", formatDuration(stepTimeout(step, definition)).replace(/\.0(?=\u00a0s)/, "")],
     ["Attempts", retryText(step, stepAttempts(step, definition))],
@@ -61,7 +61,7 @@ function Facts({ step, definition }: { step: Step; definition: Definition }) {
   );
 }
 
-function Target({ check }: { check: Check }) {
+function targetOf(check: Check): React.ReactNode {
   const method = check.type === "api_call" && check.method !== "GET" ? `${check.method} ` : "";
   return (
     <>
@@ -76,32 +76,29 @@ function bodyOf(check: Check): [string, React.ReactNode][] {
     const values = Object.entries(check.params ?? {}).map(([name, value]) => `:${name} = ${showValue(value)}`);
     return [
       ["Statement", <TextBlock key="q" text={check.query.trim()} label="Statement" />],
-      ["Values", <Lines key="p" lines={values} />],
+      ["Values", lines(values)],
       ["Hidden columns", (check.mask ?? []).join(", ")],
     ];
   }
   if (check.type !== "api_call") return [];
   const pairs = (record: Record<string, unknown> | null | undefined, sign: string) => Object.entries(record ?? {}).map(([name, value]) => `${name}${sign}${showValue(value)}`);
   return [
-    ["Query", <Lines key="q" lines={pairs(check.query, " = ")} />],
+    ["Query", lines(pairs(check.query, " = "))],
     ["GraphQL", check.graphql && <TextBlock key="g" text={check.graphql.query.trim()} label="GraphQL query" />],
     ["Sends", check.json !== null && check.json !== undefined && <TextBlock key="j" text={JSON.stringify(check.json, null, 2)} label="Body" />],
-    ["Form", <Lines key="f" lines={pairs(check.form, " = ")} />],
+    ["Form", lines(pairs(check.form, " = "))],
     ["Hidden keys", (check.mask ?? []).join(", ")],
   ];
 }
 
-function Lines({ lines, none }: { lines: readonly string[]; none?: string }) {
-  if (lines.length === 0) return none ? <>{none}</> : null;
-  return (
-    <>
-      {lines.map((line, index) => (
-        <div key={index}>
-          <code>{line}</code>
-        </div>
-      ))}
-    </>
-  );
+/** One line each; null for none, so that the row is left out. */
+function lines(texts: readonly string[]): React.ReactNode {
+  if (texts.length === 0) return null;
+  return texts.map((text, index) => (
+    <div key={index}>
+      <code>{text}</code>
+    </div>
+  ));
 }
 
 function allowanceOf(step: Step): React.ReactNode {

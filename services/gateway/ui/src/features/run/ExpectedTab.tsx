@@ -62,14 +62,24 @@ function AssertionTable({ assertions }: { assertions: readonly AssertionOutcome[
               <code>{showExpectation(assertion.operator, assertion.expected)}</code>
             </td>
             <td>
-              <code>{showValue(assertion.actual ?? null)}</code>
-              {assertion.message && <small>{assertion.message}</small>}
+              <Actual assertion={assertion} />
             </td>
             <td className={assertion.met ? styles.met : styles.unmet}>{assertion.met ? "met" : "not met"}</td>
           </tr>
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** The value; where there was none, why. */
+function Actual({ assertion: { actual, message } }: { assertion: AssertionOutcome }) {
+  if (message && (actual === null || actual === undefined)) return <>{message}</>;
+  return (
+    <>
+      <code>{showValue(actual ?? null)}</code>
+      {message && <small>{message}</small>}
+    </>
   );
 }
 

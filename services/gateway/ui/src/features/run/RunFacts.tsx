@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Ago, Elapsed } from "@/components/Time";
 import { triggerWords } from "@/components/Trigger";
-import { formatDuration, plural } from "@/lib/format";
+import { formatDuration, formatRough, plural } from "@/lib/format";
 import { isOpenRun, isTrouble } from "@/lib/status";
 import styles from "./RunFacts.module.css";
 import type { Shown } from "./types";
@@ -44,7 +44,7 @@ function ownerFact({ run, steps }: Shown): Fact | null {
 function timeFacts({ run }: Shown): Fact[] {
   if (!run) return [];
   const by = <span title={triggerWords(run.trigger)}>{run.initiated_by}</span>;
-  const usual = run.expected_duration_seconds ? <span className={styles.usual}> ≈ {formatDuration(run.expected_duration_seconds)}</span> : null;
+  const usual = run.expected_duration_seconds ? <span className={styles.usual}> ≈ {formatRough(run.expected_duration_seconds)}</span> : null;
   if (isOpenRun(run.status)) {
     return [
       ["Started", <>{<Ago at={run.queued_at} />} by {by}</>],

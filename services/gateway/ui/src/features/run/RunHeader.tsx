@@ -46,12 +46,18 @@ export function RunHeader({ shown, canCheck, mayStart, onCheck, onStarted }: Pro
   );
 }
 
-/** The key with what it is: `order 4711` if the input is called so. */
+/** The key with what it is: `order number 4711`. */
 function KeyOf({ shown }: { shown: Shown }) {
   const { definition, run } = shown;
   const input = definition ? (definition.key ?? Object.keys(definition.inputs ?? {})[0]) : undefined;
   const label = input ? (definition?.inputs?.[input]?.label ?? null) : null;
-  return <span title={label ?? undefined}> · {run?.key}</span>;
+  return (
+    <span>
+      {" · "}
+      {label && `${label.charAt(0).toLowerCase()}${label.slice(1)} `}
+      {run?.key}
+    </span>
+  );
 }
 
 function firstSentence({ steps, definition }: Shown): string {

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import type { StepView } from "@/api/types";
 import { Ago, Countdown, Elapsed } from "@/components/Time";
 import { isSlow } from "@/lib/chain";
-import { formatDuration } from "@/lib/format";
+import { formatDuration, formatRough } from "@/lib/format";
 import { failureWord, word } from "@/lib/status";
 import styles from "./StepTimes.module.css";
 
@@ -20,7 +20,7 @@ export function StepTimes({ step, runOpen, planned }: { step: StepView; runOpen:
 type Times = { main: ReactNode; below: ReactNode; loud?: boolean };
 
 function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
-  const usual = step.expected_duration_seconds ? `≈ ${formatDuration(step.expected_duration_seconds)}` : null;
+  const usual = step.expected_duration_seconds ? `≈ ${formatRough(step.expected_duration_seconds)}` : null;
   switch (step.status) {
     case "pending":
       return { main: planned || !runOpen ? null : "queued", below: plannedBelow(step, usual) };
