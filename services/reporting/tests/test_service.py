@@ -15,6 +15,7 @@ from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
 from steptrail_common.bus.port import Delivery, Destination, Message, Reject
 from steptrail_common.contracts.events import envelope, routing_key
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.contracts.reporting import RunExport
 from steptrail_common.service import running
 from steptrail_reporting.config import Settings
 from steptrail_reporting.entrypoints.events import facts_of
@@ -124,6 +125,7 @@ async def test_csv_and_json_exports_agree(client: httpx2.AsyncClient) -> None:
     told = await client.get("/runs/export.json")
     listed = await client.get("/runs/export.csv")
     document = json.loads(told.text)
+    RunExport.model_validate(document)
     rows = list(csv.DictReader(io.StringIO(listed.text)))
     assert document["count"] == len(document["items"]) == len(rows) == 2
     for item, row in zip(document["items"], rows, strict=True):

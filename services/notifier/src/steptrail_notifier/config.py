@@ -17,7 +17,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="STEPTRAIL_NOTIFIER_")
 
     store: str
-    port: int = 8085
+    port: int = 8084
     public_key: str
     private_keys: list[SecretStr] = []
     private_key_files: list[Path] = []

@@ -10,4 +10,4 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="STEPTRAIL_REPORTING_")
 
     store: str
-    port: int = 8084
+    port: int = 8083

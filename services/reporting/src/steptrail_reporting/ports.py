@@ -89,7 +89,7 @@ class FactStore(Protocol):
         """Status changes that ended in the period, oldest first, with up to `before` that ended earlier."""
 
     async def last_runs(self, process_id: str, limit: int) -> list[RunFacts]:
-        """The newest runs with their steps, oldest first."""
+        """The newest runs with their steps, newest first."""
 
     async def check(self) -> None:
         """Raise if the store cannot be used now."""

@@ -76,7 +76,7 @@ async def expected(process_id: str, *, now: datetime, store: FactStore) -> dict[
 
 
 async def grid(process_id: str, *, limit: int, store: FactStore) -> list[GridColumn]:
-    """The newest runs as columns, oldest first."""
+    """The newest runs as columns, newest first."""
     return [_column(run) for run in await store.last_runs(process_id, limit)]
 
 

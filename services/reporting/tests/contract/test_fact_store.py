@@ -199,15 +199,15 @@ async def test_an_export_reads_all_pages(store: SqlFactStore, story: Story, monk
 
 @pytest.mark.req("FR-019")
 async def test_the_grid_holds_the_last_runs_with_their_steps(store: SqlFactStore, story: Story) -> None:
-    """Oldest first; steps not reached are in it as they stand."""
+    """Newest first; steps not reached are in it as they stand."""
     await record(story("r1", at=NOON - timedelta(hours=1)), store=store)
     await record(story("r2", status="failed", step_seconds=1.5), store=store)
     await record(story("r3", at=NOON + timedelta(hours=1))[:2], store=store)
     columns = await grid("order-to-cash", limit=2, store=store)
-    assert [column.run_id for column in columns] == ["r2", "r3"]
-    assert columns[0].steps == {"page": "success", "api": "failed"}
-    assert columns[0].step_seconds == {"page": 1.5, "api": 1.5}
-    assert columns[1].steps == {"page": "pending", "api": "pending"}
+    assert [column.run_id for column in columns] == ["r3", "r2"]
+    assert columns[1].steps == {"page": "success", "api": "failed"}
+    assert columns[1].step_seconds == {"page": 1.5, "api": 1.5}
+    assert columns[0].steps == {"page": "pending", "api": "pending"}
 
 
 async def test_definitions_give_names_and_deletion(store: SqlFactStore) -> None:

@@ -83,7 +83,7 @@ def _channels(tools: Tools) -> APIRouter:
     async def delete(channel_id: ChannelId) -> None:
         await store.delete_channel(channel_id)
 
-    @router.post("/{channel_id}/test")
+    @router.post("/{channel_id}/test", status_code=202)
     async def test(channel_id: ChannelId) -> Delivery:
         return await handlers.send_test(channel_id, store=store, post=tools.post, keys=keys)
 

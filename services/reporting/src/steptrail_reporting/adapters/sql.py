@@ -102,7 +102,7 @@ class SqlFactStore:
         newest = newest.order_by(runs.c.queued_at.desc(), runs.c.run_id.desc()).limit(limit)
         async with reading(self._engine) as connection:
             found = await read_runs(connection, newest)
-        return list(reversed(found.values()))
+        return list(found.values())
 
 
 def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
