@@ -32,6 +32,7 @@ from steptrail_common.contracts.workers import (
     StepResultBundle,
     request_queue,
 )
+from steptrail_common.errors import Unavailable
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring
 
@@ -96,22 +97,21 @@ class WorkerLoop:
         self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Say that we live, then take work of every kind."""
-        await self._heartbeat([])
+        """Take work of every kind."""
         for kind in self._kinds:
             subscription = Subscription(queue=request_queue(kind.type), concurrency=self._concurrency)
             await self._bus.subscribe(subscription, self._handle)
 
     async def run_heartbeats(self) -> None:
-        """Announces attempts as they start and renews all leases in time. Never returns."""
+        """Says that we live, announces attempts as they start and renews all leases in time. Never returns."""
         while True:
-            await self._wait_for_beat()
             self._changed.clear()
             try:
                 await self._heartbeat(list(self._running.values()))
             except PublishFailed as error:
                 log.warning("heartbeat.unconfirmed", detail=str(error))
                 await asyncio.sleep(MIN_HEARTBEAT_SECONDS)
+            await self._wait_for_beat()
 
     async def run_results(self) -> None:
         """Publishes what is ready, as much at once as is there. Never returns."""
@@ -122,6 +122,11 @@ class WorkerLoop:
                 batch.append(self._ready.get_nowait())
                 size += len(batch[-1].body)
             await self._publish(batch)
+
+    async def check_bus(self) -> None:
+        """Raises `Unavailable` while the broker is away: then no work arrives."""
+        if not self._bus.healthy():
+            raise Unavailable("the message broker is not connected")
 
     async def close(self) -> None:
         """Give back what the kinds hold."""

@@ -1,0 +1,27 @@
+"""Settings of the crawler: `STEPTRAIL_CRAWLER_…`, falling back to the shared `STEPTRAIL_…`."""
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from steptrail_common.settings import WorkerSettings
+
+
+class Settings(WorkerSettings):
+    """What the crawler is told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STEPTRAIL_CRAWLER_", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    port: int = Field(default=8084, ge=0, le=65535)
+    worker_id: str = Field(default_factory=lambda: f"crawler-{socket.gethostname()}-{os.getpid()}", max_length=200)
+    concurrency: int = Field(default=20, ge=1, le=1000, description="Attempts under way at once")
+    evidence: str = Field(default="./data/evidence", description="A folder or any fsspec address")
+    private_keys: list[Path] = Field(default=[], description="Files with private keys, newest first")
+    egress_allow: list[str] = Field(default=[], description="Private networks that may be reached: CIDR or CIDR:port")
+    egress_exceptions: list[str] = Field(default=[], description="ip:port that may be reached even on loopback")
+    egress_deny: list[str] = Field(default=[], description="The installation's own services: CIDR or ip:port")
+    file_roots: list[Path] = Field(default=[], description="Local folders below which files may be looked for")
