@@ -6,6 +6,7 @@ with its connection.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -78,6 +79,11 @@ def declaration_error(queue: str, error: Exception) -> ConfigurationError | Unav
         return ConfigurationError(f"The queue {queue} is exclusive to another connection: use a name of its own.")
     if isinstance(error, ChannelAccessRefused):
         return ConfigurationError(f"The broker's user may not declare or read the queue {queue}: {error}")
+    if isinstance(error, TimeoutError):
+        return Unavailable(
+            f"The broker does not serve the queue {queue} in time. If this lasts while other queues work, the broker "
+            f"has lost its inside (killed in the second it was made): rabbitmqctl delete_queue {queue}"
+        )
     return Unavailable(f"The queue {queue} could not be declared: {error!r}")
 
 
@@ -107,15 +113,28 @@ class Consumer:
     def consuming(self) -> bool:
         return self._wire is not None and not self._lost.is_set()
 
-    async def start(self) -> None:
-        """Consume. Raises ConfigurationError when the queue cannot be declared like this, else Unavailable."""
+    async def start(self, timeout_seconds: float) -> None:
+        """Consume. Raises ConfigurationError when the queue cannot be declared like this.
+
+        A broker that has just come up knows its queues before it can serve them: tries for so long, then Unavailable.
+        """
         self._dispatcher.start()
+        deadline = time.monotonic() + timeout_seconds
+        while (error := await self._open_error()) is not None:
+            if isinstance(error, ConfigurationError) or time.monotonic() > deadline:
+                await self._dispatcher.drain(0)
+                raise error
+            log.warning("subscribe_failed", queue=self.queue, error=str(error))
+            await asyncio.sleep(LONGEST_PAUSE_SECONDS)
+        self._task = asyncio.create_task(self._keep(), name=f"keep consuming {self.queue}")
+
+    async def _open_error(self) -> ConfigurationError | Unavailable | None:
+        """Open; what went wrong is returned as what to say about it."""
         try:
             await self._open()
         except Exception as error:
-            await self._dispatcher.drain(0)
-            raise declaration_error(self.queue, error) from error
-        self._task = asyncio.create_task(self._keep(), name=f"keep consuming {self.queue}")
+            return declaration_error(self.queue, error)
+        return None
 
     async def _open(self) -> None:
         connection = await self._link.connection(CALL_TIMEOUT_SECONDS)
@@ -173,15 +192,13 @@ class Consumer:
         return found.consumer_count == 0
 
     async def _opened_again(self) -> bool:
-        try:
-            await self._abandon()
-            await asyncio.sleep(DELETED_PAUSE_SECONDS)
-            await self._open()
-        except Exception as error:
-            log.warning("subscribe_failed", queue=self.queue, error=str(declaration_error(self.queue, error)))
+        await self._abandon()
+        await asyncio.sleep(DELETED_PAUSE_SECONDS)
+        error = await self._open_error()
+        if error is not None:
+            log.warning("subscribe_failed", queue=self.queue, error=str(error))
             await asyncio.sleep(LONGEST_PAUSE_SECONDS)
-            return False
-        return True
+        return error is None
 
     async def _abandon(self) -> None:
         """Close the channel of the life before, if it still stands (the queue was deleted under it)."""

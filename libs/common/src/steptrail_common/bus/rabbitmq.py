@@ -168,7 +168,7 @@ class RabbitBus:
         if not 1 <= subscription.delivery_limit <= DELIVERY_LIMIT:
             raise ValueError(f"delivery_limit must be 1 to {DELIVERY_LIMIT}")
         consumer = Consumer(self._consuming, subscription, handler)
-        await consumer.start()
+        await consumer.start(self._start_timeout_seconds)
         self._consumers.append(consumer)
         self._known[subscription.queue] = None
 
