@@ -1,29 +1,33 @@
 """What changes the catalog: saving, restoring and deleting processes and connections."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from steptrail_common.bus.port import Destination, Message
 from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import (
     ConnectionDeleted,
     ConnectionRights,
     ConnectionSaved,
+    ConnectionSettings,
     ConnectionWrite,
     ProcessDeleted,
     ProcessSaved,
     ValidationReport,
 )
-from steptrail_common.contracts.definition import Definition
+from steptrail_common.contracts.definition import MAX_STEPS, Definition
 from steptrail_common.contracts.events import CONTENT_TYPE, envelope, routing_key
 from steptrail_common.contracts.model import Event, FieldError
 from steptrail_common.errors import Conflict, InvalidInput
 from steptrail_common.sealing import seal, target_host
 
 from steptrail_catalog.domain.source import Source
-from steptrail_catalog.domain.validation import connection_ids, to_yaml, validate
+from steptrail_catalog.domain.targets import faults_of, used_secrets
+from steptrail_catalog.domain.validation import to_yaml, validate
 from steptrail_catalog.ports import (
     Connection,
     ConnectionStore,
@@ -34,15 +38,8 @@ from steptrail_catalog.ports import (
     Told,
 )
 
-SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "http": ("password", "token", "api_key"),
-    "postgresql": ("password",),
-    "sqlite": (),
-    "files": (),
-}
-"""Which secrets each kind of connection has."""
+_SETTINGS: TypeAdapter[ConnectionSettings] = TypeAdapter(ConnectionSettings)
 UNKNOWN_RIGHTS = ConnectionRights(level="unknown", detail="Not tested since it was changed")
-MAX_SECRET_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +52,24 @@ class Stores:
     public_key: str
 
 
+def now(stores: Stores) -> datetime:
+    """The present moment to the millisecond, as every store keeps it."""
+    moment = stores.clock.now()
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 async def check(source: Source, *, stores: Stores) -> ValidationReport:
     """Every fault of a definition, with the connections that exist taken into account."""
     kinds = await known_connections(source.document, stores=stores)
-    return validate(source, connections=kinds)
+    return await asyncio.to_thread(validate, source, connections=kinds)
 
 
 async def known_connections(document: Mapping[str, Any], *, stores: Stores) -> dict[str, str]:
     """Kind of each existing connection that the document names anywhere a step may name one."""
     steps = document.get("steps")
     checks = [step.get("check") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    names = {check.get("connection") for check in checks if isinstance(check, dict)}
-    found = await stores.connections.many([name for name in names if isinstance(name, str)][:1000])
+    named = [check.get("connection") for check in checks[:MAX_STEPS] if isinstance(check, dict)]
+    found = await stores.connections.many({name for name in named if isinstance(name, str)})
     return {connection.connection_id: connection.settings["kind"] for connection in found}
 
 
@@ -82,12 +85,12 @@ async def create_process(source: Source, *, by: str, stores: Stores) -> Process:
     """Save a new process. Raises `InvalidInput`, `Conflict`."""
     definition = await _definition(source, stores=stores)
     number = await stores.processes.next_revision(definition.process)
-    revision = _revision(source, definition, number, by=by, at=stores.clock.now())
+    revision = _revision(source, definition, number, by=by, at=now(stores))
     return await stores.processes.create(revision, _process_saved(revision, definition))
 
 
 async def save_process(process_id: str, source: Source, *, expected: int | None, by: str, stores: Stores) -> Process:
-    """Save a new revision on top of `expected` (None: on top of the newest). Raises `InvalidInput`, `NotFound`, `Stale`."""
+    """Save a new revision on top of `expected` (None: the newest). Raises `InvalidInput`, `NotFound`, `Stale`."""
     present = await stores.processes.get(process_id)
     definition = await _definition(source, stores=stores)
     if definition.process != process_id:
@@ -95,7 +98,7 @@ async def save_process(process_id: str, source: Source, *, expected: int | None,
             "process", f"must stay {process_id}: history hangs on it; duplicate it to change the id"
         )
     below = present.current.revision if expected is None else expected
-    revision = _revision(source, definition, below + 1, by=by, at=stores.clock.now())
+    revision = _revision(source, definition, below + 1, by=by, at=now(stores))
     return await stores.processes.save(revision, _process_saved(revision, definition))
 
 
@@ -108,7 +111,8 @@ async def restore_revision(process_id: str, number: int, *, expected: int | None
     revision = replace(
         old,
         revision=below + 1,
-        saved_at=stores.clock.now(),
+        definition=definition.model_dump(mode="json", by_alias=True),
+        saved_at=now(stores),
         saved_by=by,
         note=f"Restored from revision {number}",
         restored_from=number,
@@ -119,7 +123,7 @@ async def restore_revision(process_id: str, number: int, *, expected: int | None
 async def delete_process(process_id: str, *, expected: int | None, by: str, stores: Stores) -> None:
     """Delete a process; its revisions and runs stay. Raises `NotFound`, `Stale`."""
     present = await stores.processes.get(process_id)
-    at = stores.clock.now()
+    at = now(stores)
     event = ProcessDeleted(process_id=process_id, at=at, by=by)
     told = _told("process.deleted", event, subject=process_id, number=present.current.revision, at=at)
     await stores.processes.delete(process_id, expected=expected, told=told)
@@ -169,8 +173,8 @@ def _told(name: str, event: Event, *, subject: str, number: int, at: datetime) -
 
 async def create_connection(given: ConnectionWrite, *, by: str, stores: Stores) -> Connection:
     """Make a connection with its secrets sealed. Raises `InvalidInput`, `Conflict`."""
-    at = stores.clock.now()
-    _check_secrets(given)
+    _refuse(faults_of(given, frozenset()))
+    at = now(stores)
     connection = Connection(
         connection_id=given.connection_id,
         name=given.name,
@@ -178,7 +182,7 @@ async def create_connection(given: ConnectionWrite, *, by: str, stores: Stores) 
         settings=given.settings.model_dump(mode="json"),
         secrets=_sealed(given, at, stores.public_key),
         rights=UNKNOWN_RIGHTS.model_dump(mode="json"),
-        version=1,
+        version=await stores.connections.next_version(given.connection_id),
         created_at=at,
         updated_at=at,
         updated_by=by,
@@ -189,16 +193,11 @@ async def create_connection(given: ConnectionWrite, *, by: str, stores: Stores) 
 async def save_connection(given: ConnectionWrite, *, expected: int | None, by: str, stores: Stores) -> Connection:
     """Change a connection. A changed host asks for every secret again. Raises `InvalidInput`, `NotFound`, `Stale`."""
     present = await stores.connections.get(given.connection_id)
-    at = stores.clock.now()
-    _check_secrets(given)
-    kept = {name: secret for name, secret in present.secrets.items() if name not in given.secrets}
-    before = ConnectionWrite.model_validate(
-        {"connection_id": given.connection_id, "name": given.name, "settings": present.settings}
-    ).settings
-    if kept and (before.kind != given.settings.kind or target_host(before) != target_host(given.settings)):
-        message = "the target's host has changed: enter this secret again, or send null to remove it"
-        faults = [FieldError(path=f"secrets.{name}", message=message) for name in kept]
-        raise InvalidInput(f"{faults[0].path}: {message}", errors=faults)
+    used = used_secrets(given.settings)
+    kept = {name: secret for name, secret in present.secrets.items() if name in used and name not in given.secrets}
+    _refuse(faults_of(given, frozenset(kept)))
+    _refuse(_carried_away(present, given, kept))
+    at = now(stores)
     connection = replace(
         present,
         name=given.name,
@@ -213,30 +212,36 @@ async def save_connection(given: ConnectionWrite, *, expected: int | None, by: s
     return await stores.connections.save(connection, _connection_saved(connection))
 
 
+def _carried_away(present: Connection, given: ConnectionWrite, kept: Mapping[str, SealedSecret]) -> list[FieldError]:
+    """A stored secret never goes to another host or kind of target: it must be entered again."""
+    before = settings_of(present)
+    if before.kind == given.settings.kind and target_host(before) == target_host(given.settings):
+        return []
+    message = (
+        f"the target changes from {target_host(before)} to {target_host(given.settings)}: "
+        "enter this secret again, or send null to remove it"
+    )
+    return [FieldError(path=f"body.secrets.{name}", message=message) for name in kept]
+
+
+def settings_of(connection: Connection) -> ConnectionSettings:
+    """The typed settings of a stored connection."""
+    return _SETTINGS.validate_python(connection.settings)
+
+
 async def delete_connection(connection_id: str, *, by: str, stores: Stores) -> None:
     """Delete a connection and its secrets. Raises `NotFound`; `Conflict` while a process uses it."""
     present = await stores.connections.get(connection_id)
     users = await stores.processes.using(connection_id)
     if users:
         raise Conflict(f"{connection_id} is used by {', '.join(users)}: change or delete these processes first")
-    at = stores.clock.now()
+    at = now(stores)
     event = ConnectionDeleted(connection_id=connection_id, at=at, by=by)
     told = _told("connection.deleted", event, subject=connection_id, number=present.version, at=at)
     await stores.connections.delete(connection_id, told)
 
 
-def _check_secrets(given: ConnectionWrite) -> None:
-    """Which secrets there may be, and that they are usable."""
-    known = SECRET_FIELDS[given.settings.kind]
-    faults = []
-    for name, value in given.secrets.items():
-        if name not in known:
-            possible = ", ".join(known) or "none"
-            message = f"a connection of kind {given.settings.kind} has no such secret; possible: {possible}"
-            faults.append(FieldError(path=f"secrets.{name[:80]}", message=message))
-        elif value is not None and not 0 < len(value) <= MAX_SECRET_CHARACTERS:
-            message = f"must have 1 to {MAX_SECRET_CHARACTERS} characters; send null to remove it"
-            faults.append(FieldError(path=f"secrets.{name}", message=message))
+def _refuse(faults: list[FieldError]) -> None:
     if faults:
         raise InvalidInput(f"{faults[0].path}: {faults[0].message}", errors=faults)
 
@@ -264,19 +269,3 @@ def _connection_saved(connection: Connection) -> Told:
         number=connection.version,
         at=connection.updated_at,
     )
-
-
-__all__ = [
-    "SECRET_FIELDS",
-    "Stores",
-    "check",
-    "connection_ids",
-    "create_connection",
-    "create_process",
-    "delete_connection",
-    "delete_process",
-    "known_connections",
-    "restore_revision",
-    "save_connection",
-    "save_process",
-]

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from steptrail_common.bus.port import Destination, Message
+from steptrail_common.contracts.catalog import ProcessSummary
 
 Told = tuple[Destination, Message]
 """An event on its way: where to, and what."""
@@ -44,7 +45,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFilter:
-    """All given conditions must hold. `text` is looked for in id, name, description and tags, in any case."""
+    """All given conditions must hold. Every word of `text` occurs in id, name, description or tags, in any case."""
 
     text: str | None = None
     category: str | None = None
@@ -58,9 +59,9 @@ class ProcessStore(Protocol):
     """Processes and their revisions. A deleted process keeps its revisions; its numbers are never given out again."""
 
     async def create(self, revision: Revision, told: Told) -> Process:
-        """Store the first revision (or the next one of a deleted process: `revision.revision` is replaced).
+        """Store the first revision, numbered by `next_revision`.
 
-        Atomic. Raises `Conflict` when a process of this id exists.
+        Atomic. Raises `Conflict` when a process of this id exists, or existed for a moment meanwhile.
         """
 
     async def save(self, revision: Revision, told: Told) -> Process:
@@ -84,8 +85,10 @@ class ProcessStore(Protocol):
     async def revisions(self, process_id: str, *, before: int | None, limit: int) -> Sequence[Revision]:
         """Newest first, those below `before`. Raises `NotFound` for an unknown process."""
 
-    async def list(self, wanted: ProcessFilter, *, after: tuple[str, str] | None, limit: int) -> Sequence[Process]:
-        """In order of (name in lower case, id), those after the place named."""
+    async def search(
+        self, wanted: ProcessFilter, *, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[ProcessSummary]:
+        """In order of (`sort_name`, id), those after the place named. Reads no definitions."""
 
     async def facets(self) -> dict[str, Sequence[tuple[str, int]]]:
         """`categories`, `tags`, `owners`: values with the number of processes, most first, at most 200 each."""
@@ -122,7 +125,7 @@ class ConnectionStore(Protocol):
     """Connections. Versions of a deleted one are never given out again."""
 
     async def create(self, connection: Connection, told: Told) -> Connection:
-        """Atomic. Raises `Conflict` when the id is taken."""
+        """Atomic; its version is that of `next_version`. Raises `Conflict` when the id is taken."""
 
     async def save(self, connection: Connection, told: Told) -> Connection:
         """Store a version that is one above the present one. Raises `NotFound`, `Stale`."""
@@ -133,10 +136,13 @@ class ConnectionStore(Protocol):
     async def get(self, connection_id: str) -> Connection:
         """Raises `NotFound`."""
 
+    async def next_version(self, connection_id: str) -> int:
+        """The version a connection of this id would begin with: 1, or one above the last of a deleted one."""
+
     async def many(self, ids: Collection[str]) -> Sequence[Connection]:
         """Those that exist, in any order."""
 
-    async def list(self, *, after: str | None, limit: int) -> Sequence[Connection]:
+    async def page(self, *, after: str | None, limit: int) -> Sequence[Connection]:
         """In order of id."""
 
     async def store_rights(self, connection_id: str, rights: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from steptrail_common.contracts.catalog import (
     ConnectionView,
-    ConnectionWrite,
     DefinitionSnapshot,
     Plan,
     ProcessSummary,
@@ -16,41 +15,32 @@ from steptrail_common.contracts.catalog import (
     SecretState,
 )
 from steptrail_common.contracts.definition import Definition
-from steptrail_common.errors import InvalidInput
+from steptrail_common.errors import Conflict, InvalidInput
 
 from steptrail_catalog.domain.plan import plan
 from steptrail_catalog.domain.source import Source
+from steptrail_catalog.domain.summary import summarise
+from steptrail_catalog.domain.targets import SECRET_FIELDS
 from steptrail_catalog.domain.validation import connection_ids
-from steptrail_catalog.handlers import SECRET_FIELDS, Stores, check
+from steptrail_catalog.handlers import Stores, check, settings_of
 from steptrail_catalog.ports import Connection, Process, Revision
 
 
 def summary(process: Process) -> ProcessSummary:
-    return ProcessSummary(**_summary_values(process))
-
-
-def _summary_values(process: Process) -> dict[str, Any]:
-    current, definition = process.current, process.current.definition
-    return {
-        "process_id": process.process_id,
-        "name": definition["name"],
-        "description": definition["description"],
-        "category": definition["category"],
-        "tags": definition["tags"],
-        "owner": definition["owner"],
-        "active": definition["active"],
-        "step_count": len(definition["steps"]),
-        "revision": current.revision,
-        "created_at": process.created_at,
-        "updated_at": current.saved_at,
-        "updated_by": current.saved_by,
-    }
+    current = process.current
+    return summarise(
+        current.definition,
+        revision=current.revision,
+        created_at=process.created_at,
+        updated_at=current.saved_at,
+        updated_by=current.saved_by,
+    )
 
 
 def process_view(process: Process) -> ProcessView:
     current = process.current
     return ProcessView(
-        **_summary_values(process),
+        **summary(process).model_dump(),
         document=current.document,
         definition=Definition.model_validate(current.definition),
         source_yaml=current.source_yaml,
@@ -129,7 +119,12 @@ async def draft_snapshot(source: Source, *, stores: Stores) -> DefinitionSnapsho
 
 
 async def _snapshot(process_id: str, revision: int, definition: Definition, stores: Stores) -> DefinitionSnapshot:
-    found = await stores.connections.many(connection_ids(definition))
+    names = connection_ids(definition)
+    found = await stores.connections.many(names)
+    missing = set(names) - {connection.connection_id for connection in found}
+    if missing:
+        named = ", ".join(sorted(missing))
+        raise Conflict(f"{process_id} names connections that do not exist: {named}; create them, or change the process")
     return DefinitionSnapshot(
         process_id=process_id,
         revision=revision,
@@ -141,10 +136,5 @@ async def _snapshot(process_id: str, revision: int, definition: Definition, stor
 async def plan_of(definition: Definition, inputs: Mapping[str, Any], *, stores: Stores) -> Plan:
     """What a run would touch, without touching it."""
     found = await stores.connections.many(connection_ids(definition))
-    settings = {
-        connection.connection_id: ConnectionWrite.model_validate(
-            {"connection_id": connection.connection_id, "name": connection.name, "settings": connection.settings}
-        ).settings
-        for connection in found
-    }
+    settings = {connection.connection_id: settings_of(connection) for connection in found}
     return plan(definition, inputs, settings)

@@ -46,7 +46,7 @@ def _storage(address: str, bus: Bus) -> _Storage:
         return _Storage(
             processes=MongoProcessStore(catalog),
             connections=MongoConnectionStore(catalog),
-            relay=MongoRelay(catalog, bus),
+            relay=MongoRelay(catalog, bus, service="catalog"),
             start=catalog.start,
             stop=catalog.close,
             check=catalog.check,

@@ -6,16 +6,24 @@ from typing import Any
 
 from steptrail_common.contracts.model import utc
 
+from steptrail_catalog.domain.summary import search_text, sort_name, summarise
 from steptrail_catalog.ports import Connection, Revision, SealedSecret
 
 
-def facts(revision: Revision) -> dict[str, Any]:
-    """What lists are ordered, filtered and searched by."""
+def facts(revision: Revision, created_at: datetime) -> dict[str, Any]:
+    """What lists show, and what they are ordered, filtered and searched by."""
     definition = revision.definition
-    words = [definition["process"], definition["name"], definition.get("description") or "", *definition["tags"]]
+    summary = summarise(
+        definition,
+        revision=revision.revision,
+        created_at=created_at,
+        updated_at=revision.saved_at,
+        updated_by=revision.saved_by,
+    )
     return {
-        "sort_name": definition["name"].casefold(),
-        "search_text": "\n".join(words).casefold(),
+        "summary": summary.model_dump(mode="json"),
+        "sort_name": sort_name(definition["name"]),
+        "search_text": search_text(definition),
         "category": definition.get("category"),
         "owner": definition.get("owner"),
         "active": definition["active"],

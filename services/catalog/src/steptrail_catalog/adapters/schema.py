@@ -12,6 +12,7 @@ processes = sa.Table(
     sa.Column("process_id", sa.Text, primary_key=True),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False, default=False),
+    sa.Column("summary", sa.JSON, nullable=False),
     sa.Column("sort_name", sa.Text, nullable=False),
     sa.Column("search_text", sa.Text, nullable=False),
     sa.Column("category", sa.Text),

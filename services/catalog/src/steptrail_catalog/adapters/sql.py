@@ -1,12 +1,13 @@
 """The stores on SQL (SQLite in the embedded topology), with the events in an outbox of the same database."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from steptrail_common.contracts.catalog import ProcessSummary
 from steptrail_common.database import migrate, reading, writing
 from steptrail_common.errors import Conflict, NotFound, Stale
 from steptrail_common.outbox import insert
@@ -20,6 +21,7 @@ from steptrail_catalog.adapters.schema import (
     processes,
     revisions,
 )
+from steptrail_catalog.domain.summary import search_words
 from steptrail_catalog.ports import Connection, Process, ProcessFilter, Revision, Told
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -56,8 +58,9 @@ class SqlProcessStore:
             head = await self._head(connection, revision.process_id)
             if head is not None and not head.deleted:
                 raise Conflict(f"A process {revision.process_id} exists already: open it, or choose another id")
-            revision = replace(revision, revision=head.revision + 1 if head else 1)
-            values = facts(revision) | {
+            if revision.revision != (head.revision + 1 if head else 1):
+                raise Conflict(f"A process {revision.process_id} was created and deleted meanwhile: try again")
+            values = facts(revision, revision.saved_at) | {
                 "process_id": revision.process_id,
                 "revision": revision.revision,
                 "deleted": False,
@@ -78,7 +81,7 @@ class SqlProcessStore:
             await connection.execute(
                 sa.update(processes)
                 .where(processes.c.process_id == revision.process_id)
-                .values(facts(revision) | {"revision": revision.revision})
+                .values(facts(revision, head.created_at) | {"revision": revision.revision})
             )
             await self._write(connection, revision, told)
         return Process(created_at=head.created_at, current=revision)
@@ -149,8 +152,10 @@ class SqlProcessStore:
             rows = await connection.execute(query.order_by(revisions.c.revision.desc()).limit(limit))
             return [Revision(**row._mapping) for row in rows]
 
-    async def list(self, wanted: ProcessFilter, *, after: tuple[str, str] | None, limit: int) -> Sequence[Process]:
-        query = sa.select(revisions, processes.c.created_at).select_from(_present).where(~processes.c.deleted)
+    async def search(
+        self, wanted: ProcessFilter, *, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[ProcessSummary]:
+        query = sa.select(processes.c.summary).where(~processes.c.deleted)
         for condition in _conditions(wanted):
             query = query.where(condition)
         place = sa.tuple_(processes.c.sort_name, processes.c.process_id)
@@ -158,7 +163,7 @@ class SqlProcessStore:
             query = query.where(place > sa.tuple_(sa.literal(after[0]), sa.literal(after[1])))
         query = query.order_by(processes.c.sort_name, processes.c.process_id).limit(limit)
         async with reading(self._engine) as connection:
-            return [_process(row) for row in await connection.execute(query)]
+            return [ProcessSummary.model_validate(row) for row in (await connection.execute(query)).scalars()]
 
     async def facets(self) -> dict[str, Sequence[tuple[str, int]]]:
         found: dict[str, Sequence[tuple[str, int]]] = {}
@@ -190,8 +195,7 @@ def _process(row: sa.Row[Any]) -> Process:
 
 def _conditions(wanted: ProcessFilter) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
-    if wanted.text:
-        found.append(processes.c.search_text.contains(wanted.text.casefold(), autoescape=True))
+    found += [processes.c.search_text.contains(word, autoescape=True) for word in search_words(wanted.text)]
     if wanted.category is not None:
         found.append(processes.c.category == wanted.category)
     if wanted.owner is not None:
@@ -217,7 +221,8 @@ class SqlConnectionStore:
             present = await self._row(database, connection.connection_id)
             if present is not None and not present.deleted:
                 raise Conflict(f"A connection {connection.connection_id} exists already: choose another id")
-            connection = replace(connection, version=present.version + 1 if present else 1)
+            if connection.version != (present.version + 1 if present else 1):
+                raise Conflict(f"A connection {connection.connection_id} was created and deleted meanwhile: try again")
             await database.execute(
                 sa.delete(connections).where(connections.c.connection_id == connection.connection_id)
             )
@@ -262,10 +267,15 @@ class SqlConnectionStore:
             raise NotFound(f"There is no connection {connection_id}")
         return connection_in(dict(row._mapping))
 
+    async def next_version(self, connection_id: str) -> int:
+        async with reading(self._engine) as database:
+            row = await self._row(database, connection_id)
+        return row.version + 1 if row else 1
+
     async def many(self, ids: Collection[str]) -> Sequence[Connection]:
         return await self._select(connections.c.connection_id.in_(list(ids)), limit=len(ids))
 
-    async def list(self, *, after: str | None, limit: int) -> Sequence[Connection]:
+    async def page(self, *, after: str | None, limit: int) -> Sequence[Connection]:
         return await self._select(connections.c.connection_id > (after or ""), limit=limit)
 
     async def _select(self, condition: sa.ColumnElement[bool], *, limit: int) -> Sequence[Connection]:

@@ -24,7 +24,7 @@ def plan(definition: Definition, inputs: Mapping[str, Any], connections: Mapping
             warnings[f"step {number} ({step.id}) is not enabled"] = None
             continue
         for kind, target, detail in _touched(step, known, connections):
-            items.append(PlanItem(step_id=step.id, step_number=number, kind=kind, target=target, detail=detail))  # type: ignore[arg-type]
+            items.append(PlanItem(step_id=step.id, step_number=number, kind=kind, target=target, detail=detail))
             if kind == "host" and OPEN in target:
                 warnings[f"step {number} ({step.id}): its host is known only when it runs"] = None
         name = step.check.connection

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from pydantic import AfterValidator
 from steptrail_common.contracts.catalog import (
     ConnectionRights,
     ConnectionView,
@@ -25,11 +26,12 @@ from steptrail_common.contracts.catalog import (
 )
 from steptrail_common.contracts.definition import Document
 from steptrail_common.contracts.model import Page
-from steptrail_common.errors import InvalidInput, PreconditionRequired, UnsupportedMedia
+from steptrail_common.errors import InvalidInput, NotFound, PreconditionRequired, UnsupportedMedia
 from steptrail_common.web import Actor, build_app, decode_cursor, encode_cursor, read_actor
 
 from steptrail_catalog import handlers, queries
 from steptrail_catalog.domain.source import MEDIA_TYPES, Source
+from steptrail_catalog.domain.summary import sort_name
 from steptrail_catalog.domain.validation import read_text
 from steptrail_catalog.handlers import Stores
 from steptrail_catalog.ports import Process, ProcessFilter
@@ -37,6 +39,16 @@ from steptrail_catalog.ports import Process, ProcessFilter
 YAML = "application/yaml"
 MAX_IDS = 200
 Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    return text
+
+
+Printable = Annotated[str, AfterValidator(_printable)]
+Words = Annotated[Printable, Query(max_length=200)]
 Cursor = Annotated[str | None, Query(max_length=1000)]
 IfMatch = Annotated[str | None, Header(max_length=200)]
 By = Annotated[Actor, Depends(read_actor)]
@@ -101,30 +113,52 @@ def _answer(process: Process, status: int = 200) -> Response:
     return Response(body, status, headers, "application/json")
 
 
+def _ids(given: list[str] | None) -> list[str] | None:
+    """Repeated or separated by commas; nothing asked for is no filter."""
+    if given is None:
+        return None
+    wanted = list(dict.fromkeys(part for item in given for part in item.split(",") if part))
+    if len(wanted) > MAX_IDS:
+        raise InvalidInput.field("query.ids", f"ask for at most {MAX_IDS} processes at a time")
+    return wanted
+
+
+def _key(cursor_key: bytes, what: str) -> bytes:
+    """Each list signs with a key of its own, so that a cursor of one list is refused by another."""
+    return cursor_key + what.encode()
+
+
+def _number(text: str) -> int:
+    """The number of a revision; whatever no revision can have is not found."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise NotFound("there is no such revision")
+    return int(text)
+
+
 def _reading_processes(stores: Stores, cursor_key: bytes) -> APIRouter:
     router = APIRouter()
+    key = _key(cursor_key, "processes")
 
     @router.get("/processes")
     async def list_processes(
-        q: Annotated[str | None, Query(max_length=200)] = None,
-        category: Annotated[str | None, Query(max_length=200)] = None,
-        tag: Annotated[list[str] | None, Query(max_length=20)] = None,
-        owner: Annotated[str | None, Query(max_length=200)] = None,
+        q: Words | None = None,
+        category: Words | None = None,
+        tag: Annotated[list[Printable] | None, Query(max_length=20)] = None,
+        owner: Words | None = None,
         active: bool | None = None,
         ids: Annotated[list[str] | None, Query(max_length=MAX_IDS)] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[ProcessSummary]:
-        wanted = ProcessFilter(q, category, tag or (), owner, active, ids)
-        after = decode_cursor(cursor, cursor_key) if cursor else None
+        wanted = ProcessFilter(q, category, tag or (), owner, active, _ids(ids))
+        after = decode_cursor(cursor, key) if cursor else None
         place = (str(after["name"]), str(after["id"])) if after else None
-        found = await stores.processes.list(wanted, after=place, limit=limit + 1)
+        found = await stores.processes.search(wanted, after=place, limit=limit + 1)
         following = None
         if len(found) > limit:
             last = found[limit - 1]
-            name = last.current.definition["name"].casefold()
-            following = encode_cursor({"name": name, "id": last.process_id}, cursor_key)
-        return Page(items=[queries.summary(process) for process in found[:limit]], next_cursor=following)
+            following = encode_cursor({"name": sort_name(last.name), "id": last.process_id}, key)
+        return Page(items=list(found[:limit]), next_cursor=following)
 
     @router.get("/processes/{process_id}", response_model=ProcessView)
     async def read_process(
@@ -212,19 +246,20 @@ def _revisions(stores: Stores, wake: Hook, cursor_key: bytes) -> APIRouter:
 
     @router.get("")
     async def list_revisions(process_id: str, limit: Limit = 50, cursor: Cursor = None) -> Page[RevisionSummary]:
-        before = int(decode_cursor(cursor, cursor_key)["before"]) if cursor else None
+        key = _key(cursor_key, f"revisions {process_id}")
+        before = int(decode_cursor(cursor, key)["before"]) if cursor else None
         found = await stores.processes.revisions(process_id, before=before, limit=limit + 1)
-        following = encode_cursor({"before": found[limit - 1].revision}, cursor_key) if len(found) > limit else None
+        following = encode_cursor({"before": found[limit - 1].revision}, key) if len(found) > limit else None
         return Page(items=[queries.revision_summary(item) for item in found[:limit]], next_cursor=following)
 
     @router.get("/{number}")
-    async def read_revision(process_id: str, number: int) -> RevisionView:
-        return queries.revision_view(await stores.processes.revision(process_id, number))
+    async def read_revision(process_id: str, number: str) -> RevisionView:
+        return queries.revision_view(await stores.processes.revision(process_id, _number(number)))
 
     @router.post("/{number}/restore", response_model=ProcessView)
-    async def restore(process_id: str, number: int, actor: By, if_match: IfMatch = None) -> Response:
-        below = expected(if_match, required=False)
-        process = await handlers.restore_revision(process_id, number, expected=below, by=actor.username, stores=stores)
+    async def restore(process_id: str, number: str, actor: By, if_match: IfMatch = None) -> Response:
+        below, old = expected(if_match, required=False), _number(number)
+        process = await handlers.restore_revision(process_id, old, expected=below, by=actor.username, stores=stores)
         wake()
         return _answer(process)
 
@@ -233,12 +268,13 @@ def _revisions(stores: Stores, wake: Hook, cursor_key: bytes) -> APIRouter:
 
 def _connections(stores: Stores, wake: Hook, cursor_key: bytes) -> APIRouter:
     router = APIRouter(prefix="/connections")
+    key = _key(cursor_key, "connections")
 
     @router.get("")
     async def list_connections(limit: Limit = 50, cursor: Cursor = None) -> Page[ConnectionView]:
-        after = str(decode_cursor(cursor, cursor_key)["id"]) if cursor else None
-        found = await stores.connections.list(after=after, limit=limit + 1)
-        following = encode_cursor({"id": found[limit - 1].connection_id}, cursor_key) if len(found) > limit else None
+        after = str(decode_cursor(cursor, key)["id"]) if cursor else None
+        found = await stores.connections.page(after=after, limit=limit + 1)
+        following = encode_cursor({"id": found[limit - 1].connection_id}, key) if len(found) > limit else None
         return Page(items=[queries.connection_view(item) for item in found[:limit]], next_cursor=following)
 
     @router.post("", status_code=201)

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("process_id", sa.Text(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("summary", sa.JSON(), nullable=False),
         sa.Column("sort_name", sa.Text(), nullable=False),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=True),

@@ -1,0 +1,128 @@
+"""Rules of a connection that the shape of its settings does not tell."""
+
+from collections.abc import Iterator, Mapping
+
+from steptrail_common.contracts.catalog import (
+    ConnectionSettings,
+    ConnectionWrite,
+    FilesSettings,
+    HttpSettings,
+    SqliteSettings,
+)
+from steptrail_common.contracts.model import FieldError
+
+from steptrail_catalog.domain import addresses, words
+
+SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "http": ("password", "token", "api_key"),
+    "postgresql": ("password",),
+    "sqlite": (),
+    "files": (),
+}
+"""Which secrets each kind of connection has."""
+ANY_SECRET = frozenset(name for names in SECRET_FIELDS.values() for name in names)
+SECRET_OF_SIGN_IN = {"basic": "password", "bearer": "token", "api_key": "api_key"}
+"""The secret that each way of signing in to an HTTP target needs."""
+MAX_SECRET_CHARACTERS = 10_000
+_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+Fault = tuple[str, str]
+
+
+def faults_of(given: ConnectionWrite, kept: frozenset[str]) -> list[FieldError]:
+    """Everything wrong with a connection. `kept`: names of the stored secrets that stay."""
+    found = [*_of_words(given), *_of_settings(given.settings), *_of_secrets(given), *_of_sign_in(given, kept)]
+    return [FieldError(path=f"body.{path}", message=message) for path, message in found]
+
+
+def _of_words(given: ConnectionWrite) -> Iterator[Fault]:
+    if fault := words.fault_of(given.name):
+        yield "name", fault
+    if given.description and (fault := words.fault_of(given.description, several_lines=True)):
+        yield "description", fault
+
+
+def _of_settings(settings: ConnectionSettings) -> Iterator[Fault]:
+    if isinstance(settings, HttpSettings):
+        yield from _of_http(settings)
+    elif isinstance(settings, SqliteSettings):
+        yield from _of_place("settings.path", settings.path)
+    elif isinstance(settings, FilesSettings):
+        yield from _of_root(settings.root)
+
+
+def _of_http(settings: HttpSettings) -> Iterator[Fault]:
+    if fault := _fault_of_base(settings.base_url):
+        yield "settings.base_url", fault
+    if settings.auth == "basic" and not (settings.username or "").strip():
+        yield "settings.username", "is required for basic sign-in"
+    if settings.username is not None and (":" in settings.username or not settings.username.isprintable()):
+        yield "settings.username", "must not hold a colon or characters that cannot be printed"
+    if fault := addresses.fault_of_header(settings.api_key_header, ""):
+        yield "settings.api_key_header", fault
+    for name, value in settings.headers.items():
+        if name.lower() in _CREDENTIAL_HEADERS or name.lower() == settings.api_key_header.lower():
+            yield f"settings.headers.{name}", "carries a credential: use auth and secrets, which are never shown"
+        elif fault := addresses.fault_of_header(name, value):
+            yield f"settings.headers.{name[:80]}", fault
+
+
+def _fault_of_base(url: str) -> str | None:
+    if "?" in url or "#" in url:
+        return "is a base address: leave away what begins with ? or #"
+    return addresses.fault_of_url(url)
+
+
+def _of_root(root: str) -> Iterator[Fault]:
+    if root.lower().startswith(("http://", "https://")):
+        if fault := _fault_of_base(root):
+            yield "settings.root", fault
+    else:
+        yield from _of_place("settings.root", root)
+
+
+def _of_place(path: str, place: str) -> Iterator[Fault]:
+    """A folder or file. Whether it lies below a folder the installation allows is for the worker to say."""
+    if not place.isprintable() or place != place.strip():
+        yield path, "must not hold control characters or outer blanks"
+    elif "::" in place or "://" in place:
+        yield path, "must be a path; chained and other addresses are not read"
+    elif not place.startswith("/"):
+        yield path, "must be an absolute path"
+    elif ".." in place.split("/"):
+        yield path, "must not step up with .."
+
+
+def _of_secrets(given: ConnectionWrite) -> Iterator[Fault]:
+    known = SECRET_FIELDS[given.settings.kind]
+    for name, value in given.secrets.items():
+        path = f"secrets.{name[:80]}"
+        if value is None and name in ANY_SECRET:
+            continue
+        if name not in known:
+            possible = ", ".join(known) or "none"
+            yield path, f"a connection of kind {given.settings.kind} has no such secret; possible: {possible}"
+        elif value is None or not 0 < len(value) <= MAX_SECRET_CHARACTERS:
+            yield path, f"must have 1 to {MAX_SECRET_CHARACTERS} characters; send null to remove it"
+        elif any(char in value for char in "\r\n\x00") or words.damaged(value):
+            yield path, "must not hold line breaks or the character NUL"
+
+
+def _of_sign_in(given: ConnectionWrite, kept: frozenset[str]) -> Iterator[Fault]:
+    settings = given.settings
+    if not isinstance(settings, HttpSettings):
+        return
+    wanted = SECRET_OF_SIGN_IN.get(settings.auth)
+    if wanted is not None and given.secrets.get(wanted) is None and wanted not in kept:
+        yield f"secrets.{wanted}", f"is required for auth: {settings.auth}"
+    for name, value in given.secrets.items():
+        if value is not None and name in ANY_SECRET and name != wanted:
+            yield f"secrets.{name}", f"is not used with auth: {settings.auth}"
+
+
+def used_secrets(settings: ConnectionSettings) -> frozenset[str]:
+    """The secrets that settings make use of; others are not kept."""
+    if isinstance(settings, HttpSettings):
+        wanted = SECRET_OF_SIGN_IN.get(settings.auth)
+        return frozenset({wanted} if wanted else ())
+    return frozenset(SECRET_FIELDS[settings.kind])
