@@ -120,6 +120,14 @@ def role(request: pytest.FixtureRequest) -> str:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -135,8 +143,7 @@ async def served(door: Door) -> AsyncIterator[str]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await server.listening.wait()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

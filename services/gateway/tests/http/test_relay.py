@@ -146,7 +146,9 @@ async def test_problem_of_a_service_reaches_the_client(door: Any) -> None:
     assert answer.json()["errors"] == [{"path": "steps[2].check.url", "message": "must start with http", "line": 14}]
 
 
-@pytest.mark.parametrize(("status", "slug"), [(404, "not-found"), (409, "conflict"), (412, "stale"), (413, "too-large")])
+@pytest.mark.parametrize(
+    ("status", "slug"), [(404, "not-found"), (409, "conflict"), (412, "stale"), (413, "too-large")]
+)
 async def test_every_refusal_keeps_its_status(door: Any, status: int, slug: str) -> None:
     door.behind.catalog.refuse("PUT", "/processes/p", Problem(type="x", title="x", status=status, detail="because"))
     answer = await (await door.program("editor")).put("/api/v1/processes/p", json={})

@@ -19,7 +19,9 @@ async def test_sign_in_says_who_and_what(door: Any) -> None:
 async def test_cookie_on_plain_loopback_is_http_only_and_lax(door: Any) -> None:
     """Without TLS the cookie has a plain name and no Secure, which browsers would refuse."""
     client = door.client()
-    answer = await client.post("/api/v1/session", json={"username": "admin", "password": "correct horse battery staple"})
+    answer = await client.post(
+        "/api/v1/session", json={"username": "admin", "password": "correct horse battery staple"}
+    )
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("steptrail_session=")
     assert "HttpOnly" in cookie

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
+from steptrail_common.database import Moment
 from steptrail_common.errors import NotFound
 
 from steptrail_gateway.adapters.sql.audit import changing, doing, reading
@@ -111,7 +112,9 @@ class SqlCredentials:
                         index_elements=["subject"],
                         set_={
                             "count": sa.case((over, 1), else_=attempts.c.count + 1),
-                            "window_started_at": sa.case((over, at), else_=attempts.c.window_started_at),
+                            "window_started_at": sa.case(
+                                (over, sa.literal(at, Moment)), else_=attempts.c.window_started_at
+                            ),
                         },
                     )
                     .returning(attempts)
