@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, parseSearchWith, redirect, stringifySearchWith } from "@tanstack/react-router";
 import { ApiProblem } from "@/api/client";
 import { meQuery } from "@/api/queries";
 import { OverviewPage } from "@/features/overview/OverviewPage";
@@ -51,7 +51,12 @@ const history = createRoute({
 
 const routeTree = root.addChildren([signIn, inside.addChildren([overview, processes, process, definition, run, history])]);
 
-export const router = createRouter({ routeTree, defaultErrorComponent: FaultPage, scrollRestoration: true });
+export const router = createRouter({
+  routeTree,
+  // What stands behind `?` is text: a key such as 0047 or 1e5 must stay what it is.
+  parseSearch: parseSearchWith((value) => value),
+  stringifySearch: stringifySearchWith(String),
+  defaultErrorComponent: FaultPage, scrollRestoration: true });
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -19,20 +19,21 @@ function trouble(row: ProcessRow): number {
 
 export type Part = { text: string; tone?: Tone };
 
-/** `2 of 14 processes need a look: 1 failed, 1 stuck.` or `All 14 processes are fine.` */
+/** `2 of 14 processes need a look: 1 failed, 1 stuck.`, `Nothing failed: 1 not yet, 13 success.` or `All 14 processes are fine.` */
 export function overviewVerdict(rows: readonly ProcessRow[]): Part[] {
   if (rows.length === 0) return [{ text: "Nothing to watch yet." }];
   const bad = rows.filter((row) => trouble(row));
   const known = rows.filter((row) => row.state.last_status);
   if (known.length === 0) return [{ text: `${many(rows.length)} ${rows.length === 1 ? "waits" : "wait"} for ${rows.length === 1 ? "its" : "their"} first check.` }];
+  if (bad.length === 0 && rows.some((row) => row.state.last_status !== "success")) return [{ text: "Nothing failed", tone: "ok" }, { text: `: ${listed(redFirst(rows))}.` }];
   if (bad.length === 0) {
     const all = rows.length === 1 ? "The one process" : `All ${rows.length} processes`;
     return [{ text: `${all} ${rows.length === 1 ? "is" : "are"} ` }, { text: "fine", tone: "ok" }, { text: "." }];
   }
-  const worst = redFirst(bad)[0]!;
+  const ordered = redFirst(bad);
   return [
-    { text: `${bad.length} of ${many(rows.length)}`, tone: tone(worst.state.last_status) },
-    { text: ` ${bad.length === 1 ? "needs" : "need"} a look: ${listed(bad)}.` },
+    { text: `${bad.length} of ${many(rows.length)}`, tone: tone(ordered[0]!.state.last_status) },
+    { text: ` ${bad.length === 1 ? "needs" : "need"} a look: ${listed(ordered)}.` },
   ];
 }
 

@@ -65,7 +65,7 @@ export function historySearch(raw: Raw): HistorySearch {
 }
 
 function day(raw: Raw, name: string): string | undefined {
-  const value = text(raw, name, 10);
+  const value = text(raw, name);
   return value && /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : undefined;
 }
 
