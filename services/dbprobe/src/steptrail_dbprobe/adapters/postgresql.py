@@ -1,0 +1,240 @@
+"""PostgreSQL through asyncpg: a read-only transaction around one prepared statement.
+
+`SELECT 1` comes first, because a transaction that has run a query can no longer be made read-write.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from asyncpg import exceptions as pg
+from steptrail_checks.port import CheckFailed, OpenedConnection
+from steptrail_common.clock import Clock
+from steptrail_common.contracts.catalog import ConnectionRights, PostgresqlSettings
+from steptrail_common.contracts.model import FailureClass
+from steptrail_common.egress import EgressDenied, EgressPolicy, NameNotResolved
+
+from steptrail_dbprobe.domain.binds import UnknownBind, positional
+from steptrail_dbprobe.domain.parameters import WrongType, fitting
+from steptrail_dbprobe.domain.rows import LimitExceeded, Rows
+
+CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
+LOCK_SECONDS = 2.0
+_RIGHTS = """
+select r.rolsuper as superuser,
+       pg_has_role(current_user, 'pg_read_server_files', 'member')
+         or pg_has_role(current_user, 'pg_write_server_files', 'member')
+         or pg_has_role(current_user, 'pg_execute_server_program', 'member') as files,
+       has_database_privilege(current_database(), 'create')
+         or exists (select from pg_namespace n where n.nspname !~ '^pg_' and has_schema_privilege(n.oid, 'create'))
+         as creates,
+       (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p', 'v', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+           and has_table_privilege(c.oid, 'insert, update, delete, truncate')) as writable
+from pg_roles r where r.rolname = current_user
+"""
+_OURS = True
+_CLASSES: tuple[tuple[type[BaseException], FailureClass, str | None, bool], ...] = (
+    (pg.InvalidAuthorizationSpecificationError, FailureClass.AUTH, None, _OURS),
+    (pg.InvalidCatalogNameError, FailureClass.NOT_FOUND, "database_missing", _OURS),
+    (pg.InsufficientPrivilegeError, FailureClass.PERMISSION, None, _OURS),
+    (pg.ReadOnlySQLTransactionError, FailureClass.PERMISSION, "read_only", _OURS),
+    (pg.QueryCanceledError, FailureClass.TIMEOUT, "statement_timeout", False),
+    (pg.LockNotAvailableError, FailureClass.TIMEOUT, "lock_timeout", False),
+    (pg.UndefinedTableError, FailureClass.SCHEMA_CHANGED, "table_missing", False),
+    (pg.UndefinedColumnError, FailureClass.SCHEMA_CHANGED, "column_missing", False),
+    (pg.UndefinedFunctionError, FailureClass.SCHEMA_CHANGED, "function_missing", False),
+    (pg.SyntaxOrAccessError, FailureClass.INVALID_DEFINITION, "sql", _OURS),
+    (pg.DataError, FailureClass.INVALID_DEFINITION, "sql", _OURS),
+    (pg.ActiveSQLTransactionError, FailureClass.INVALID_DEFINITION, "sql", _OURS),
+    (pg.InvalidTransactionStateError, FailureClass.PERMISSION, "read_only", _OURS),
+    (pg.TooManyConnectionsError, FailureClass.CONNECT, "too_many_connections", False),
+    (pg.CannotConnectNowError, FailureClass.CONNECT, "starting_up", False),
+    (pg.PostgresConnectionError, FailureClass.CONNECT, None, False),
+    (pg.InterfaceError, FailureClass.PROTOCOL, None, False),
+    (pg.InternalClientError, FailureClass.PROTOCOL, None, False),
+    (pg.PostgresError, FailureClass.PROTOCOL, None, False),
+    (ssl.SSLError, FailureClass.TLS, None, False),
+    (TimeoutError, FailureClass.TIMEOUT, None, False),
+    (ConnectionError, FailureClass.CONNECT, None, False),
+    (OSError, FailureClass.CONNECT, None, False),
+    (ValueError, FailureClass.PROTOCOL, None, False),
+)
+"""Error, class, reason, and whether the trouble is ours (`error`) or the target's (`failed`). First match counts."""
+
+
+class PostgresqlEngine:
+    """See `ports.Engine`."""
+
+    def __init__(self, policy: EgressPolicy, clock: Clock, *, allow_superuser: bool) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._allow_superuser = allow_superuser
+
+    async def query(
+        self,
+        connection: OpenedConnection,
+        statement: str,
+        params: Mapping[str, Any],
+        *,
+        timeout_seconds: float,
+        timings: dict[str, float],
+    ) -> Rows:
+        try:
+            text, names = positional(statement, frozenset(params))
+        except UnknownBind as error:
+            raise CheckFailed(FailureClass.INVALID_DEFINITION, str(error), reason="params", ours=True) from error
+        async with _explained(), self._session(connection, timeout_seconds, timings) as database:
+            if database.get_settings().is_superuser == "on" and not self._allow_superuser:
+                raise CheckFailed(
+                    FailureClass.PERMISSION,
+                    "the account is a superuser: give Steptrail one that can only read",
+                    reason="superuser_refused",
+                    ours=True,
+                )
+            began = time.monotonic()
+            try:
+                return await _fetch(database, text, names, params)
+            finally:
+                timings["query"] = time.monotonic() - began
+
+    async def rights(self, connection: OpenedConnection) -> ConnectionRights:
+        async with _explained(), self._session(connection, CONNECT_SECONDS, {}) as database:
+            found = await database.fetchrow(_RIGHTS)
+        level, detail = _judged(found)
+        return ConnectionRights.model_validate({"level": level, "detail": detail, "checked_at": self._clock.now()})
+
+    @asynccontextmanager
+    async def _session(
+        self, connection: OpenedConnection, timeout_seconds: float, timings: dict[str, float]
+    ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A new connection inside a read-only transaction that is rolled back."""
+        settings = connection.settings
+        assert isinstance(settings, PostgresqlSettings)  # noqa: S101  (the kind is chosen by it)
+        began = time.monotonic()
+        addresses = await self._policy.resolve(settings.host, settings.port, kind="postgresql")
+        timings["dns"] = time.monotonic() - began
+        milliseconds = str(max(int(timeout_seconds * 1000), 1))
+        database = await asyncpg.connect(
+            host=addresses,
+            port=[settings.port] * len(addresses),
+            user=settings.username,
+            password=connection.secrets.get("password", ""),
+            database=settings.database,
+            passfile="/dev/null",
+            ssl=_tls(settings),
+            timeout=min(CONNECT_SECONDS, timeout_seconds),
+            command_timeout=timeout_seconds,
+            statement_cache_size=0,
+            server_settings={
+                "application_name": "steptrail",
+                "default_transaction_read_only": "on",
+                "statement_timeout": milliseconds,
+                "lock_timeout": str(min(int(LOCK_SECONDS * 1000), int(milliseconds))),
+                "idle_in_transaction_session_timeout": "30000",
+            },
+        )
+        timings["connect"] = time.monotonic() - began - timings["dns"]
+        try:
+            await database.execute("BEGIN READ ONLY")
+            await database.execute("SELECT 1")
+            yield database
+        finally:
+            await _closed(database)
+
+
+async def _closed(database: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Roll back and say goodbye; a server that does not answer is left."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            if not database.is_closed():
+                await database.execute("ROLLBACK")
+            await database.close()
+    except (Exception, asyncio.CancelledError):
+        database.terminate()
+
+
+async def _fetch(
+    database: "asyncpg.Connection[asyncpg.Record]", text: str, names: list[str], params: Mapping[str, Any]
+) -> Rows:
+    prepared = await database.prepare(text)
+    wanted = [parameter.name for parameter in prepared.get_parameters()]
+    values = [fitting(name, params[name], kind) for name, kind in zip(names, wanted, strict=True)]
+    rows = Rows([attribute.name for attribute in prepared.get_attributes()])
+    if not rows.columns:
+        raise CheckFailed(
+            FailureClass.INVALID_DEFINITION, "the statement returns no rows: write a select", reason="sql", ours=True
+        )
+    cursor = await prepared.cursor(*values)
+    while batch := await cursor.fetch(rows.next_fetch):
+        rows.add(batch)
+    return rows
+
+
+class _Named(ssl.SSLContext):
+    """Checks the certificate against the name in the settings, although the connection goes to a judged address."""
+
+    expected_name: str | None = None
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        kwargs["server_hostname"] = self.expected_name
+        return super().wrap_bio(*args, **kwargs)
+
+
+def _tls(settings: PostgresqlSettings) -> ssl.SSLContext | bool:
+    if settings.tls == "disable":
+        return False
+    context = _Named(ssl.PROTOCOL_TLS_CLIENT)
+    context.expected_name = settings.host
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.tls == "verify-full":
+        context.load_default_certs()
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@asynccontextmanager
+async def _explained() -> AsyncIterator[None]:
+    """Every error of driver, server and policy as a failure class."""
+    try:
+        yield
+    except CheckFailed:
+        raise
+    except EgressDenied as error:
+        raise CheckFailed(FailureClass.BLOCKED_BY_POLICY, error.detail, reason=error.reason) from error
+    except NameNotResolved as error:
+        raise CheckFailed(FailureClass.DNS, error.detail) from error
+    except LimitExceeded as error:
+        kind = FailureClass.TOO_MANY if error.reason == "rows_limit" else FailureClass.TOO_LARGE
+        raise CheckFailed(kind, str(error), reason=error.reason) from error
+    except WrongType as error:
+        raise CheckFailed(FailureClass.INVALID_DEFINITION, str(error), reason="params", ours=True) from error
+    except Exception as error:
+        for kind_of_error, failure_class, reason, ours in _CLASSES:
+            if isinstance(error, kind_of_error):
+                raise CheckFailed(failure_class, _said(error), reason=reason, ours=ours) from error
+        raise
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "the database did not answer in time"
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
+def _judged(found: Any) -> tuple[str, str]:
+    if found["superuser"] or found["files"]:
+        what = "is a superuser" if found["superuser"] else "can read or write files of the server or run programs there"
+        return "superuser", f"The account {what}: give Steptrail one that can only read"
+    if found["writable"] or found["creates"]:
+        what = f"can change {found['writable']} tables" if found["writable"] else "can create objects"
+        return "can_write", f"The account {what}; checks run read-only, but the account is the real guard"
+    return "read_only", "The account can only read"
