@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from nacl.encoding import Base64Encoder
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
+from pydantic import SecretStr
 
 from steptrail_common.contracts.catalog import ConnectionSettings
 from steptrail_common.errors import ConfigurationError, SteptrailError
@@ -93,6 +94,16 @@ class SecretsKeyring:
     """The private keys of one worker, newest first."""
 
     private_keys: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def of_settings(cls, keys: Iterable[SecretStr], files: Iterable[Path | str]) -> "SecretsKeyring":
+        """The keys a service was given, by value and by file. Raises `ConfigurationError` when there is none."""
+        found = (*(key.get_secret_value() for key in keys), *cls.from_files(files).private_keys)
+        if not found:
+            raise ConfigurationError(
+                "PRIVATE_KEY_FILES: name the file with the private key that opens secrets (`steptrail keys` makes one)"
+            )
+        return cls(found)
 
     @classmethod
     def from_files(cls, paths: Iterable[Path | str]) -> "SecretsKeyring":

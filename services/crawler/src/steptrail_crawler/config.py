@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from steptrail_common.settings import WorkerSettings
 
@@ -20,7 +20,8 @@ class Settings(WorkerSettings):
     worker_id: str = Field(default_factory=lambda: f"crawler-{socket.gethostname()}-{os.getpid()}", max_length=200)
     concurrency: int = Field(default=20, ge=1, le=1000, description="Attempts under way at once")
     evidence: str = Field(default="./data/evidence", description="A folder or any fsspec address")
-    private_keys: list[Path] = Field(default=[], description="Files with private keys, newest first")
+    private_keys: list[SecretStr] = Field(default=[], description="Keys that open secrets, newest first")
+    private_key_files: list[Path] = Field(default=[], description="Files with one such key per line")
     egress_allow: list[str] = Field(default=[], description="Private networks that may be reached: CIDR or CIDR:port")
     egress_exceptions: list[str] = Field(default=[], description="ip:port that may be reached even on loopback")
     egress_deny: list[str] = Field(default=[], description="The installation's own services: CIDR or ip:port")

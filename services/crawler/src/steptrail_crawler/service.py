@@ -26,7 +26,7 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         bus,
         [WebCrawlKind(client), ApiCallKind(client), FileCheckKind(client, settings.file_roots)],
         evidence,
-        SecretsKeyring.from_files(settings.private_keys),
+        SecretsKeyring.of_settings(settings.private_keys, settings.private_key_files),
         clock or SystemClock(),
         worker_id=settings.worker_id,
         concurrency=settings.concurrency,

@@ -5,7 +5,7 @@ from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock, SystemClock
 from steptrail_common.egress import EgressPolicy
-from steptrail_common.errors import ConfigurationError, Unavailable
+from steptrail_common.errors import Unavailable
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring
 from steptrail_common.service import Service
@@ -31,7 +31,7 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         messages,
         [kind],
         EvidenceStore(settings.evidence),
-        _keyring(settings),
+        SecretsKeyring.of_settings(settings.private_keys, settings.private_key_files),
         clock,
         worker_id=settings.worker_id,
         concurrency=settings.concurrency,
@@ -49,13 +49,3 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         stop=[loop.close],
         checks={"broker": broker},
     )
-
-
-def _keyring(settings: Settings) -> SecretsKeyring:
-    given = tuple(key.get_secret_value() for key in settings.private_keys)
-    keys = (*given, *SecretsKeyring.from_files(settings.private_key_files).private_keys)
-    if not keys:
-        raise ConfigurationError(
-            "STEPTRAIL_PRIVATE_KEY_FILES: name the file with the private key that opens secrets (`steptrail keys`)"
-        )
-    return SecretsKeyring(keys)

@@ -6,7 +6,7 @@ from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock
 from steptrail_common.egress import EgressPolicy
-from steptrail_common.errors import ConfigurationError, Unavailable
+from steptrail_common.errors import Unavailable
 from steptrail_common.sealing import SecretsKeyring
 from steptrail_common.service import Service
 
@@ -25,7 +25,10 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     store = SqlNotifierStore.open(settings.store, clock=clock)
     events = bus or connect(settings.bus, name="notifier")
     policy = EgressPolicy(settings.egress_allow, exceptions=settings.egress_exceptions, deny=settings.egress_deny)
-    webhooks, keys = Webhooks(policy), SealedKeys(settings.public_key, _keyring(settings))
+    webhooks, keys = (
+        Webhooks(policy),
+        SealedKeys(settings.public_key, SecretsKeyring.of_settings(settings.private_keys, settings.private_key_files)),
+    )
     sender = Sender(store=store, post=webhooks, keys=keys)
     tools = Tools(
         store=store,
@@ -53,13 +56,3 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         stop=[store.close, webhooks.close],
         checks=checks,
     )
-
-
-def _keyring(settings: Settings) -> SecretsKeyring:
-    given = tuple(key.get_secret_value() for key in settings.private_keys)
-    keyring = SecretsKeyring((*given, *SecretsKeyring.from_files(settings.private_key_files).private_keys))
-    if not keyring.private_keys:
-        raise ConfigurationError(
-            "the notifier needs the private key that opens its signing keys: set STEPTRAIL_PRIVATE_KEY_FILES"
-        )
-    return keyring
