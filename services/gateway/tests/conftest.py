@@ -159,3 +159,9 @@ async def address(door: Door) -> AsyncIterator[str]:
     """Where `door` listens on a real socket."""
     async with served(door) as url:
         yield url
+
+
+@pytest.fixture
+def serve() -> Any:
+    """Put another gateway behind a real socket: `async with serve(door) as url`."""
+    return served

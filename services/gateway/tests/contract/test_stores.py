@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -291,11 +292,9 @@ async def test_database_refuses_to_change_the_audit_log(store: Store, statement:
 async def test_text_the_database_cannot_keep_is_the_senders_fault(store: Store) -> None:
     """NUL is kept by SQLite and refused by PostgreSQL as invalid input, never as our error."""
     user = await store.user()
-    try:
+    refused = pytest.raises(InvalidInput, match="cannot be stored")
+    with refused if store.engine.dialect.name == "postgresql" else nullcontext():
         await store.token(user, name="a\x00b")
-    except InvalidInput as refused:
-        assert "cannot be stored" in refused.detail
-        assert store.engine.dialect.name == "postgresql"
 
 
 async def test_migrations_make_what_the_code_expects(store: Store) -> None:

@@ -1,6 +1,7 @@
 """The rules of the gateway, without anything around them."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from steptrail_common.contracts.gateway import ROLES, AuditEntry
@@ -19,7 +20,7 @@ OWN = "https://steptrail.example.com"
 @pytest.mark.req("NFR-010")
 def test_every_role_may_what_the_lower_ones_may() -> None:
     """Roles are a ladder: viewer, operator, editor, administrator."""
-    for below, above in zip(ROLES, ROLES[1:], strict=False):
+    for below, above in pairwise(ROLES):
         assert set(permissions_of(below)) < set(permissions_of(above))
     assert set(permissions_of("admin")) == set(LOWEST_ROLE)
 
