@@ -1,0 +1,93 @@
+"""SQL stores: addresses, moments, transactions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+from steptrail_common.database import ID, Moment, open_engine, reading, writing
+from steptrail_common.errors import ConfigurationError, Unavailable
+
+NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
+metadata = sa.MetaData()
+facts = sa.Table("facts", metadata, sa.Column("id", ID, primary_key=True), sa.Column("at", Moment))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    address = f"sqlite+aiosqlite:///{tmp_path}/deeper/x.db"
+    if request.param == "postgresql":
+        address = request.getfixturevalue("fresh_postgres")
+    opened = open_engine(address)
+    async with writing(opened) as connection:
+        await connection.run_sync(metadata.create_all)
+    yield opened
+    await opened.dispose()
+
+
+@pytest.mark.parametrize(
+    "address", ["", "mysql://x/y", "sqlite://", "sqlite+aiosqlite:///:memory:", "postgresql://x/y"]
+)
+def test_other_addresses_are_refused(address: str) -> None:
+    """With the two that are possible."""
+    with pytest.raises(ConfigurationError, match=r"postgresql\+asyncpg"):
+        open_engine(address)
+
+
+async def test_moments_keep_their_microseconds_and_order(engine: AsyncEngine) -> None:
+    """Whatever zone they were given in, they come back in UTC and compare in the database."""
+    early, late = NOON, NOON.astimezone(timezone(timedelta(hours=-9))) + timedelta(microseconds=1)
+    async with writing(engine) as connection:
+        await connection.execute(sa.insert(facts), [{"id": "b", "at": late}, {"id": "a", "at": early}])
+        await connection.execute(sa.insert(facts), [{"id": "none", "at": None}])
+    async with reading(engine) as connection:
+        rows = (await connection.execute(sa.select(facts).where(facts.c.at >= early).order_by(facts.c.at))).all()
+    assert [(row.id, row.at, row.at.tzinfo) for row in rows] == [("a", early, UTC), ("b", late, UTC)]
+
+
+async def test_ids_are_ordered_byte_by_byte(engine: AsyncEngine) -> None:
+    """Not by a locale that ignores dashes or case."""
+    ids = ["a-b", "ab", "B", "a", "Z", "-"]
+    async with writing(engine) as connection:
+        await connection.execute(sa.insert(facts), [{"id": one, "at": None} for one in ids])
+        found = (await connection.scalars(sa.select(facts.c.id).order_by(facts.c.id))).all()
+    assert list(found) == sorted(ids)
+
+
+async def test_an_exception_rolls_back(engine: AsyncEngine) -> None:
+    """All or nothing."""
+
+    async def failing() -> None:
+        async with writing(engine) as connection:
+            await connection.execute(sa.insert(facts), [{"id": "x", "at": NOON}])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing()
+    async with reading(engine) as connection:
+        assert (await connection.execute(sa.select(facts))).all() == []
+
+
+async def test_writers_wait_for_each_other(engine: AsyncEngine) -> None:
+    """Read, then write, in many transactions at once: none fails half way with a locked database."""
+
+    async def add(number: int) -> None:
+        async with writing(engine) as connection:
+            await connection.execute(sa.select(facts))
+            await connection.execute(sa.insert(facts), [{"id": str(number), "at": NOON}])
+
+    await asyncio.gather(*(add(number) for number in range(20)))
+    async with reading(engine) as connection:
+        assert await connection.scalar(sa.select(sa.func.count()).select_from(facts)) == 20
+
+
+async def test_a_database_that_is_away_is_unavailable() -> None:
+    """Not a stack trace of a driver."""
+    engine = open_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    with pytest.raises(Unavailable):
+        async with reading(engine):
+            pass
+    await engine.dispose()
