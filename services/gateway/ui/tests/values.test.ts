@@ -56,6 +56,7 @@ describe("YAML", () => {
   it("tells keys, numbers, strings, expressions and comments apart", () => {
     expect(kinds('timeout: 5m')).toEqual([["key", "timeout"], ["mark", ":"], ["number", "5m"]]);
     expect(kinds('id: "${{ inputs.a }}" # note')).toEqual([["key", "id"], ["mark", ":"], ["string", '"'], ["expression", "${{ inputs.a }}"], ["string", '"'], ["comment", "# note"]]);
+    expect(kinds("url: ${{ vars.a }}/b/${{ inputs.c }}").map(([kind]) => kind)).toEqual(["key", "mark", "expression", "plain", "expression"]);
     expect(kinds("active: true").at(-1)).toEqual(["word", "true"]);
   });
 });

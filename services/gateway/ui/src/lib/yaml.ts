@@ -5,7 +5,7 @@ export type Token = { kind: TokenKind; text: string };
 const SCALAR_WORD = /^(true|false|null|yes|no|~)$/i;
 const NUMBER = /^-?\d+(\.\d+)?(ms|s|m|h|d)?$/;
 const PIECE =
-  /(\$\{\{.*?\}\})|("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(#.*$)|([A-Za-z_$][\w.$-]*(?=\s*:(?:\s|$)))|([[\]{},:]|^-(?=\s)|[|>][+-]?(?=\s*$))|([^\s[\]{},:#"']+)|(\s+|.)/g;
+  /(\$\{\{.*?\}\})|("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(#.*$)|([A-Za-z_$][\w.$-]*(?=\s*:(?:\s|$)))|([[\]{},:]|^-(?=\s)|[|>][+-]?(?=\s*$))|((?:(?!\$\{\{)[^\s[\]{},:#"'])+)|(\s+|.)/g;
 const KINDS: readonly TokenKind[] = ["expression", "string", "comment", "key", "mark", "word", "plain"];
 
 /** The tokens of one line, in order; their texts joined are the line. */
