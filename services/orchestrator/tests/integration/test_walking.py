@@ -36,13 +36,13 @@ async def test_a_run_walks_its_steps_in_order_to_success(bench: Any) -> None:
 async def test_after_a_failure_later_steps_are_skipped_with_the_reason(bench: Any) -> None:
     """The chain stops at the failed step; `always_run` steps still run; the sentence names what was found."""
     here = await bench()
-    here.save({"id": "page", "name": "Order is visible in the shop"}, {"id": "api"}, {"id": "unlock", "always_run": True})
+    here.save(
+        {"id": "page", "name": "Order is visible in the shop"}, {"id": "api"}, {"id": "unlock", "always_run": True}
+    )
     here.worker.plan("page", status_404)
     view = await here.ended(await here.start_run("9999"))
     assert view["status"] == "failed"
-    assert view["verdict"]["text"] == (
-        "Failed at 1 “Order is visible in the shop”: HTTP status 404, expected 200."
-    )
+    assert view["verdict"]["text"] == ("Failed at 1 “Order is visible in the shop”: HTTP status 404, expected 200.")
     page, api, unlock = view["steps"]
     assert (page["status"], page["failure_class"]) == ("failed", "assertion")
     assert page["first_aid"]
@@ -90,7 +90,9 @@ async def test_a_retry_starts_when_it_is_due(bench: Any) -> None:
 async def test_wait_until_looks_again_until_the_state_is_there(bench: Any) -> None:
     """A missing state is polled for, visibly waiting, and does not use up the retries."""
     here = await bench()
-    here.save({"id": "file", "wait_until": {"interval": "50ms", "timeout": "5s"}, "retry": {"count": 0, "interval": "1s"}})
+    here.save(
+        {"id": "file", "wait_until": {"interval": "50ms", "timeout": "5s"}, "retry": {"count": 0, "interval": "1s"}}
+    )
     here.worker.plan("file", failed, failed, failed, passed)
     view = await here.ended(await here.start_run())
     assert view["status"] == "success"

@@ -6,13 +6,7 @@ from steptrail_common.database import Moment
 from steptrail_common.inbox import inbox_table
 from steptrail_common.outbox import outbox_table
 
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(column_0_label)s",
-    }
-)
+metadata = sa.MetaData()
 ID = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Ids compare by bytes, the same in both databases."""
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -1,0 +1,361 @@
+"""What `RunStore` promises, on PostgreSQL and SQLite, with several replicas on one database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.ext.asyncio import AsyncEngine
+from steptrail_common.contracts.catalog import DefinitionSnapshot
+from steptrail_common.contracts.definition import Definition
+from steptrail_common.contracts.model import RunStatus
+from steptrail_common.contracts.workers import Heartbeat, Lease, StepResult
+from steptrail_common.database import migrate, open_engine, reading, writing
+from steptrail_common.errors import InvalidInput
+from steptrail_common.testing.replay import replay
+from steptrail_orchestrator.adapters import migrations
+from steptrail_orchestrator.adapters.catalog import as_chain
+from steptrail_orchestrator.adapters.schema import attempts, events, late_results, metadata, outbox, run_steps, runs
+from steptrail_orchestrator.adapters.sql import Chains, SqlRunReader, SqlRunStore
+from steptrail_orchestrator.domain import decisions
+from steptrail_orchestrator.domain.run import Chain, Limits
+from steptrail_orchestrator.ports import IdempotencyKey, RunOrder, Scene
+from steptrail_orchestrator.service import new_run_id
+
+LIMITS = Limits(lease_seconds=0.2, grace_seconds=0.1, pickup_seconds=30.0, notice_seconds=20.0)
+
+
+def chain_of(*steps: dict[str, Any], **more: Any) -> Chain:
+    definition = Definition.model_validate(
+        {
+            "version": 1,
+            "process": "p",
+            "name": "P",
+            "steps": [{"name": "x", "check": {"type": "api_call", "url": "https://x.test"}, **step} for step in steps],
+            **more,
+        }
+    )
+    return as_chain(DefinitionSnapshot(process_id="p", revision=1, definition=definition, connections={}))
+
+
+@dataclass
+class Here:
+    """Two replicas on one database."""
+
+    engine: AsyncEngine
+    one: SqlRunStore
+    two: SqlRunStore
+    reader: SqlRunReader
+
+    async def begin(self, chain: Chain, key: IdempotencyKey | None = None) -> str:
+        order = RunOrder(new_run_id(), chain, "manual", "anna", "4711", {})
+        accepted, _ = await self.one.begin(order, decisions.begin, key)
+        return accepted.run_id
+
+    async def open_attempt(self, run_id: str) -> Any:
+        async with reading(self.engine) as connection:
+            found = await connection.execute(
+                sa.select(attempts).where(attempts.c.run_id == run_id, attempts.c.ended_at.is_(None))
+            )
+            return found.one()
+
+    async def result(self, run_id: str, **more: Any) -> StepResult:
+        row = await self.open_attempt(run_id)
+        return answer(row, **more)
+
+    async def count(self, table: sa.Table, *where: Any) -> int:
+        async with reading(self.engine) as connection:
+            counted = await connection.execute(sa.select(sa.func.count()).select_from(table).where(*where))
+            return int(counted.scalar_one())
+
+    async def check(self, run_id: str) -> None:
+        """The invariants of a run: its history is complete and its state is the sum of it."""
+        stored = await self.reader.run(run_id)
+        assert stored is not None
+        told = replay(await self.reader.events(run_id, after=0, limit=10_000))
+        assert told.faults == []
+        assert (told.status, told.last_seq) == (stored.run.status, stored.run.seq)
+        for step_id, step in stored.steps.items():
+            assert (told.steps[step_id].status, told.steps[step_id].attempt) == (step.status, step.attempt)
+        for step_id in {tried.state.step_id for tried in stored.tried}:
+            numbers = [tried.state.attempt for tried in stored.tried if tried.state.step_id == step_id]
+            assert numbers == list(range(1, len(numbers) + 1))
+            accepted = [t for t in stored.tried if t.state.step_id == step_id and t.status == "passed"]
+            assert len(accepted) <= 1
+
+
+def answer(row: Any, **more: Any) -> StepResult:
+    values = {
+        "run_id": row.run_id, "step_id": row.step_id, "attempt": row.attempt, "token": row.token,
+        "worker_id": "w", "ok": True, "duration_seconds": 0.01,
+    }  # fmt: skip
+    return StepResult.model_validate(values | more)
+
+
+def accepting(*results: StepResult) -> Callable[[Scene], None]:
+    def decision(scene: Scene) -> None:
+        for result in results:
+            if result.run_id in scene.walks:
+                decisions.accept(scene.walks[result.run_id], result, scene.world)
+
+    return decision
+
+
+def ticking(scene: Scene) -> None:
+    for walk in scene.walks.values():
+        decisions.tick(walk, scene.world)
+
+
+@pytest.fixture
+async def here(store_address: str) -> AsyncIterator[Here]:
+    engine = open_engine(store_address)
+    await migrate(engine, service="orchestrator", migrations=Path(migrations.__path__[0]))
+    made = [
+        SqlRunStore(engine, limits=LIMITS, worker_live_seconds=5.0, committed=lambda: None, chains=Chains())
+        for _ in range(2)
+    ]
+    yield Here(engine, made[0], made[1], SqlRunReader(engine, Chains()))
+    await engine.dispose()
+
+
+TWO = ({"id": "one"}, {"id": "two"})
+
+
+async def test_the_migrations_make_the_schema_the_code_knows(here: Here) -> None:
+    """No table, column or index is missing on either side."""
+    async with reading(here.engine) as connection:
+        found = await connection.run_sync(
+            lambda c: compare_metadata(
+                MigrationContext.configure(c, opts={"version_table": "alembic_orchestrator"}), metadata
+            )
+        )
+    assert found == []
+
+
+async def test_a_second_answer_to_one_attempt_is_refused(here: Here) -> None:
+    """Two replicas take two different answers of one attempt at the same moment: exactly one counts."""
+    run_id = await here.begin(chain_of(*TWO))
+    good = await here.result(run_id)
+    bad = good.model_copy(update={"ok": False, "failure_class": "assertion"})
+    await asyncio.gather(
+        here.one.decide([run_id], accepting(good), dedup_ids=["a"]),
+        here.two.decide([run_id], accepting(bad), dedup_ids=["b"]),
+    )
+    async with reading(here.engine) as connection:
+        ended = await connection.execute(
+            sa.select(attempts).where(attempts.c.run_id == run_id, attempts.c.step_id == "one")
+        )
+    assert [row.status in ("passed", "failed") for row in ended] == [True]
+    await here.check(run_id)
+
+
+async def test_a_repeated_message_is_known_by_its_dedup_id(here: Here) -> None:
+    """The second delivery is not fresh, on any replica."""
+    run_id = await here.begin(chain_of(*TWO))
+    seen: list[frozenset[str]] = []
+    for store in (here.one, here.two):
+        await store.decide([run_id], lambda scene: seen.append(scene.fresh), dedup_ids=["m1"])
+    assert seen == [frozenset({"m1"}), frozenset()]
+
+
+async def test_a_repeat_of_the_accepted_answer_is_not_late(here: Here) -> None:
+    """It came in another bundle, so its dedup id is new: it changes nothing and is no finding for the audit."""
+    run_id = await here.begin(chain_of(*TWO))
+    good = await here.result(run_id)
+    for dedup in ("a", "b"):
+        await here.one.decide([run_id], accepting(good), dedup_ids=[dedup])
+    assert await here.count(late_results) == 0
+    await here.check(run_id)
+
+
+async def test_a_wrong_token_changes_nothing_and_is_kept(here: Here) -> None:
+    """A forged or stale answer is refused and recorded without its token."""
+    run_id = await here.begin(chain_of(*TWO))
+    forged = (await here.result(run_id)).model_copy(update={"token": "guess"})
+    await here.one.decide([run_id], accepting(forged), dedup_ids=["a"])
+    assert (await here.open_attempt(run_id)).step_id == "one"
+    async with reading(here.engine) as connection:
+        row = (await connection.execute(sa.select(late_results))).one()
+    assert row.why == "wrong token"
+    assert "guess" not in row.result
+
+
+async def test_an_answer_after_the_lease_is_late(here: Here) -> None:
+    """The attempt was lost and given out again: the old answer is marked late, the new one counts."""
+    run_id = await here.begin(chain_of(*TWO))
+    old = await here.result(run_id)
+    await here.one.beat([beat(old)], lease_seconds=0.1, grace_seconds=0.1)
+    await asyncio.sleep(0.15)
+    await here.one.decide([run_id], ticking)
+    new = await here.result(run_id)
+    assert new.attempt == 2
+    await here.one.decide([run_id], accepting(old), dedup_ids=["old"])
+    await here.one.decide([run_id], accepting(new), dedup_ids=["new"])
+    stored = await here.reader.run(run_id)
+    assert stored is not None
+    assert [(t.status, t.late) for t in stored.tried if t.state.step_id == "one"] == [("lost", True), ("passed", False)]
+    await here.check(run_id)
+
+
+def beat(result: StepResult, worker_id: str = "w") -> Heartbeat:
+    lease = Lease(run_id=result.run_id, step_id=result.step_id, attempt=result.attempt, token=result.token)
+    return Heartbeat(worker_id=worker_id, version="1", check_types=["api_call"], load=1, capacity=1, leases=[lease])
+
+
+async def test_a_lease_is_renewed_but_never_beyond_timeout_and_grace(here: Here) -> None:
+    """A worker that beats for ever does not hold an attempt for ever."""
+    run_id = await here.begin(chain_of({"id": "one", "timeout": "1s"}))
+    taken = await here.result(run_id)
+    for _ in range(2):
+        await here.one.beat([beat(taken)], lease_seconds=600.0, grace_seconds=2.0)
+    row = await here.open_attempt(run_id)
+    assert row.status == "running"
+    assert (row.lease_until - row.started_at).total_seconds() == pytest.approx(3.0, abs=0.01)
+
+
+async def test_cancel_and_an_answer_at_the_same_moment_agree(here: Here) -> None:
+    """Whoever comes first: the run ends once, nothing starts after a cancel, no event number is missing."""
+    for _ in range(5):
+        run_id = await here.begin(chain_of(*TWO))
+        good = await here.result(run_id)
+
+        def cancelling(scene: Scene) -> None:
+            for walk in scene.walks.values():
+                decisions.cancel(walk, "anna", scene.world.now)
+
+        await asyncio.gather(
+            here.one.decide([run_id], accepting(good), dedup_ids=[run_id]), here.two.decide([run_id], cancelling)
+        )
+        stored = await here.reader.run(run_id)
+        assert stored is not None
+        assert stored.run.status is RunStatus.CANCELLED
+        assert all(tried.end is not None for tried in stored.tried)
+        await here.check(run_id)
+
+
+async def test_the_same_key_makes_one_run(here: Here) -> None:
+    """Also when ten requests arrive at once; with another body the key is refused."""
+    key = IdempotencyKey("anna", "k1", "digest")
+    begun = await asyncio.gather(*(here.begin(chain_of(*TWO), key) for _ in range(10)))
+    assert len(set(begun)) == 1
+    assert await here.count(runs) == 1
+    repeated = await here.two.repeated(key)
+    assert repeated is not None
+    assert repeated.run_id == begun[0]
+    with pytest.raises(InvalidInput, match="another request"):
+        await here.begin(chain_of(*TWO), IdempotencyKey("anna", "k1", "other"))
+    assert await here.begin(chain_of(*TWO), IdempotencyKey("ben", "k1", "digest")) != begun[0]
+
+
+async def test_two_sweepers_share_what_is_due(here: Here) -> None:
+    """Every due retry is dispatched exactly once."""
+    chain = chain_of({"id": "one", "retry": {"count": 3, "interval": "10ms", "backoff": "fixed", "on": ["connect"]}})
+    ids = [await here.begin(chain) for _ in range(12)]
+    for run_id in ids:
+        trouble = await here.result(run_id, ok=False, failure_class="connect")
+        await here.one.decide([run_id], accepting(trouble), dedup_ids=[run_id])
+    await asyncio.sleep(0.05)
+    swept = await asyncio.gather(
+        *(store.decide_due(ticking, empty_queues=frozenset(), limit=100) for store in (here.one, here.two))
+    )
+    assert sorted(walk.run.run_id for decided in swept for walk in decided.walks) == sorted(ids)
+    for run_id in ids:
+        assert (await here.open_attempt(run_id)).attempt == 2
+        await here.check(run_id)
+
+
+async def test_an_orphan_is_found_and_moved_on(here: Here) -> None:
+    """A run that lost its open attempt to a storage fault goes on and ends."""
+    run_id = await here.begin(chain_of(*TWO))
+    async with writing(here.engine) as connection:
+        await connection.execute(sa.delete(attempts).where(attempts.c.run_id == run_id))
+    decided = await here.one.decide_orphans(ticking, limit=10)
+    assert [walk.repaired for walk in decided.walks] == [1]
+    assert (await here.open_attempt(run_id)).attempt == 2
+    assert (await here.one.decide_orphans(ticking, limit=10)).walks == ()
+
+
+@pytest.mark.parametrize("change", ["status = 'running', ended_at = NULL", "seq = seq + 1", "status = 'success'"])
+async def test_final_is_final_in_the_database(here: Here, change: str) -> None:
+    """No statement of anybody changes a finished run."""
+    run_id = await here.begin(chain_of({"id": "one"}))
+    bad = await here.result(run_id, ok=False, failure_class="assertion")
+    await here.one.decide([run_id], accepting(bad), dedup_ids=["a"])
+    with pytest.raises(sa.exc.DBAPIError, match=r"final|ck_runs"):
+        async with writing(here.engine) as connection:
+            await connection.execute(sa.text(f"UPDATE runs SET {change} WHERE run_id = :id"), {"id": run_id})  # noqa: S608
+    with pytest.raises(sa.exc.DBAPIError, match="final"):
+        async with writing(here.engine) as connection:
+            await connection.execute(sa.update(run_steps).values(status="success"))
+    with pytest.raises(sa.exc.DBAPIError, match="final"):
+        async with writing(here.engine) as connection:
+            await connection.execute(sa.update(events).values(document="{}"))
+
+
+async def test_an_open_run_always_has_a_deadline(here: Here) -> None:
+    """The database refuses a state that could wait for ever."""
+    run_id = await here.begin(chain_of(*TWO))
+    with pytest.raises(sa.exc.IntegrityError):
+        async with writing(here.engine) as connection:
+            await connection.execute(sa.update(runs).where(runs.c.run_id == run_id).values(wake_at=None))
+
+
+async def test_a_decision_that_fails_leaves_nothing_behind(here: Here) -> None:
+    """State, events, messages and the noted dedup ids are one transaction."""
+    run_id = await here.begin(chain_of(*TWO))
+    before = [await here.count(table) for table in (events, outbox, attempts)]
+    good = await here.result(run_id)
+
+    def broken(scene: Scene) -> None:
+        decisions.accept(scene.walks[run_id], good, scene.world)
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        await here.one.decide([run_id], broken, dedup_ids=["m"])
+    assert [await here.count(table) for table in (events, outbox, attempts)] == before
+    seen: list[frozenset[str]] = []
+    await here.one.decide([run_id], lambda scene: seen.append(scene.fresh), dedup_ids=["m"])
+    assert seen == [frozenset({"m"})]
+
+
+async def test_a_batch_over_many_runs_is_one_transaction(here: Here) -> None:
+    """Requests that leave together for one queue travel in one message, each with its own token."""
+    ids = [await here.begin(chain_of(*TWO)) for _ in range(8)]
+    results = [await here.result(run_id) for run_id in ids]
+    queued = outbox.c.destination_queue == "steptrail.step.api_call.v1"
+    before = await here.count(outbox, queued)
+    await here.one.decide(ids, accepting(*results), dedup_ids=["a"])
+    assert await here.count(outbox, queued) == before + 1
+    tokens = {(await here.open_attempt(run_id)).token for run_id in ids}
+    assert len(tokens) == 8
+    for run_id in ids:
+        await here.check(run_id)
+
+
+async def test_positions_grow_with_every_event(here: Here) -> None:
+    """The global log is read from any position on, filtered by run or process."""
+    first, second = [await here.begin(chain_of(*TWO)) for _ in range(2)]
+    log = await here.reader.log(after=0, run_ids=(), process_ids=(), limit=100)
+    positions = [int(item.cursor) for item in log]
+    assert positions == sorted(set(positions))
+    rest = await here.reader.log(after=positions[2], run_ids=[second], process_ids=(), limit=100)
+    assert [item.event.seq for item in rest] == [1, 2, 3]
+    assert [item.event.run_id for item in rest] == [second] * 3
+    assert first not in {item.event.run_id for item in rest}
+
+
+async def test_pruning_keeps_what_is_young(here: Here) -> None:
+    """Message ids and silent workers are forgotten only after the given time."""
+    run_id = await here.begin(chain_of(*TWO))
+    await here.one.decide([run_id], lambda _: None, dedup_ids=["m"])
+    await here.one.prune(older_than_seconds=60.0)
+    seen: list[frozenset[str]] = []
+    await here.one.decide([run_id], lambda scene: seen.append(scene.fresh), dedup_ids=["m"])
+    await here.one.prune(older_than_seconds=0.0)
+    await here.one.decide([run_id], lambda scene: seen.append(scene.fresh), dedup_ids=["m"])
+    assert seen == [frozenset(), frozenset({"m"})]
