@@ -14,7 +14,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from steptrail_common.errors import ConfigurationError
 
@@ -40,6 +46,12 @@ class _OwnThenShared(EnvSettingsSource):
             if f"{field_name}_file" not in fields and (path := self.env_vars.get(f"{name}_file".lower())):
                 return _read_secret(f"{name}_FILE".upper(), Path(path)), field_name, False
         return None, field_name, False
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Lists may be written as JSON or with commas."""
+        if isinstance(value, str) and not value.lstrip().startswith(("[", "{")):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return super().decode_complex_value(field_name, field, value)
 
 
 def _read_secret(variable: str, path: Path) -> str:
@@ -74,6 +86,10 @@ class WorkerSettings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             raise ConfigurationError(_explain(cls, error)) from None
+        except SettingsError as error:
+            if isinstance(error.__cause__, ConfigurationError):
+                raise error.__cause__ from None
+            raise ConfigurationError(f"{_prefix(cls)}…: {error}") from None
 
     @classmethod
     def service_name(cls) -> str:

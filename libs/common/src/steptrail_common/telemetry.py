@@ -71,15 +71,22 @@ def configure(
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
     _route_standard_logging(number, shared, ending)
     _configure_tracing(service_name, otlp_endpoint)
 
 
+class _Stderr(logging.Handler):
+    """Writes to what is stderr at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+
+
 def _route_standard_logging(level: int, shared: list[Any], ending: list[Any]) -> None:
     """Lines of libraries take the same shape; the chatty ones only from warnings on."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, *ending])
     handler.setFormatter(formatter)
