@@ -30,8 +30,8 @@ class ServiceProcess(LocalServer):
     """One process of Steptrail; it is started when it says that it is ready."""
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str], port: int, path: str) -> None:
-        super().__init__()
         self.name, self.origin = name, "this checkout"
+        super().__init__()
         self.port, self.path = port, path
         self.url = f"http://127.0.0.1:{port}"
         self._arguments = [PYTHON if part == "python" else part for part in command]
