@@ -17,6 +17,8 @@ import psutil
 FOLDER_PREFIX = "steptrail-test-"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+RETRY_SECONDS = 10.0
+"""A killed server's children may hold its memory or port for a moment: a start may fail until then."""
 _POLL_SECONDS = 0.05
 
 
@@ -92,10 +94,9 @@ class LocalServer(ABC):
         return {}
 
     def start(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not self._start_once(deadline):
-            # A killed server's children may hold its memory or port for a moment: the first start can fail.
-            if time.monotonic() > deadline - START_SECONDS + 10:
+        began = time.monotonic()
+        while not self._start_once(began + START_SECONDS):
+            if time.monotonic() > began + RETRY_SECONDS:
                 raise RuntimeError(f"{self.name} does not start; its log ends:\n{self._log_end()}")
             time.sleep(0.2)
 
