@@ -21,9 +21,9 @@ from steptrail_catalog.ports import Told
 Document = dict[str, Any]
 P = ParamSpec("P")
 R = TypeVar("R")
-TIMEOUT_MS = 10_000
-"""Of one operation, choosing a server included."""
 SERVER_SELECTION_MS = 3000
+SOCKET_MS = 10_000
+"""How long one answer may take."""
 
 
 def available(call: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -65,7 +65,11 @@ class MongoCatalog:
     def _open(self) -> AsyncMongoClient[Document]:
         try:
             return AsyncMongoClient(
-                self._address, serverSelectionTimeoutMS=SERVER_SELECTION_MS, timeoutMS=TIMEOUT_MS, appname="catalog"
+                self._address,
+                serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+                connectTimeoutMS=SERVER_SELECTION_MS,
+                socketTimeoutMS=SOCKET_MS,
+                appname="catalog",
             )
         except (WrongOptions, ValueError) as error:
             raise ConfigurationError(f"STEPTRAIL_CATALOG_STORE: is no address of MongoDB: {error}") from None

@@ -56,7 +56,7 @@ class MongoProcessStore:
             raise Conflict(f"A process {process_id} exists already: open it, or choose another id")
         if revision.revision != (head["revision"] + 1 if head else 1):
             raise Conflict(f"A process {process_id} was created and deleted meanwhile: try again")
-        document = _head(revision, revision.saved_at) | {"deleted": False, "created_at": revision.saved_at}
+        document = head_of(revision, revision.saved_at) | {"deleted": False, "created_at": revision.saved_at}
         try:
             if head is None:
                 await self._processes.insert_one({"_id": process_id, "pending": [pending(told)], **document})
@@ -74,7 +74,7 @@ class MongoProcessStore:
             raise Stale(f"Someone saved revision {head['revision']} meanwhile: read it, then save again")
         await self._keep(head)
         condition = {"_id": revision.process_id, "revision": head["revision"], "deleted": False}
-        await self._replace(condition, _head(revision, head["created_at"]), told)
+        await self._replace(condition, head_of(revision, head["created_at"]), told)
         return Process(created_at=head["created_at"], current=revision)
 
     async def _keep(self, head: Document) -> None:
@@ -162,7 +162,8 @@ class MongoProcessStore:
         return [str(head["_id"]) async for head in self._processes.find(query, {"_id": 1}).sort("_id", 1).limit(limit)]
 
 
-def _head(revision: Revision, created_at: datetime) -> Document:
+def head_of(revision: Revision, created_at: datetime) -> Document:
+    """What the document of a process says of its newest revision."""
     return facts(revision, created_at) | {
         "revision": revision.revision,
         "tags": list(dict.fromkeys(revision.definition["tags"])),
