@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql, sqlite
@@ -78,16 +79,18 @@ async def available() -> AsyncIterator[None]:
             yield
     except (OSError, TimeoutError, sa.exc.TimeoutError) as error:
         raise Unavailable("the database does not answer", retry_after_seconds=2) from error
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if not _is_away(error):
             raise
         raise Unavailable("the database cannot be used at the moment", retry_after_seconds=2) from error
 
 
-def _is_away(error: sa.exc.DBAPIError) -> bool:
-    if error.connection_invalidated or isinstance(error, sa.exc.InterfaceError):
+def _is_away(error: Exception) -> bool:
+    if isinstance(error, sa.exc.InterfaceError | asyncpg.InterfaceError):
         return True
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state is not None:
         return str(state).startswith(_AWAY_STATES)
     return isinstance(error, sa.exc.OperationalError)

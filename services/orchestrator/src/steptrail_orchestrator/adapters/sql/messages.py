@@ -25,7 +25,7 @@ class EventRow:
     document: str
     trace: str | None
 
-    def entry(self, position: int) -> Entry:
+    def entry(self, position: int | str) -> Entry:
         event = self.event
         headers = {"position": str(position)}
         if self.trace:

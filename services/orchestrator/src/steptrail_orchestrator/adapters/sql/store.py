@@ -25,7 +25,7 @@ from steptrail_orchestrator.adapters.schema import (
     runs,
     workers,
 )
-from steptrail_orchestrator.adapters.sql import rows
+from steptrail_orchestrator.adapters.sql import postgresql, rows
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.dialect import (
     after_now,
@@ -171,15 +171,14 @@ class SqlRunStore:
         states = [rows.run_state(row) for row in found]
         ids = [state.run_id for state in states]
         chains = await self._chains.load(connection, {state.definition_id for state in states})
-        clock = sa.select(database_now().label("now")).subquery()
-        is_open = one_of(connection, attempts.c.run_id, ids) & attempts.c.ended_at.is_(None)
-        opened = (
-            await connection.execute(sa.select(clock.c.now, attempts).select_from(clock.outerjoin(attempts, is_open)))
-        ).all()
+        if connection.dialect.name == "postgresql":
+            step_rows, opened, now = await postgresql.load(connection, ids)
+        else:
+            step_rows, opened, now = await _load(connection, ids)
         steps: dict[str, dict[str, Any]] = {}
-        for row in await connection.execute(sa.select(run_steps).where(one_of(connection, run_steps.c.run_id, ids))):
+        for row in step_rows:
             steps.setdefault(row.run_id, {})[row.step_id] = rows.step_state(row)
-        open_attempts = {row.run_id: rows.attempt_state(row) for row in opened if row.run_id is not None}
+        open_attempts = {row.run_id: rows.attempt_state(row) for row in opened}
         walks = {
             state.run_id: Walk(
                 chains[state.definition_id],
@@ -191,7 +190,7 @@ class SqlRunStore:
             )
             for state in states
         }
-        return walks, opened[0].now
+        return walks, now
 
     async def _apply(
         self,
@@ -239,6 +238,15 @@ class SqlRunStore:
             workers.c.seen_at > after_now(connection, -self._worker_live_seconds)
         )
         return frozenset(kind for text in (await connection.scalars(alive)) for kind in from_json(text))
+
+
+async def _load(connection: AsyncConnection, ids: Sequence[str]) -> tuple[Sequence[Any], Sequence[Any], datetime]:
+    """Step rows, open attempts, and the clock."""
+    of_these = one_of(connection, run_steps.c.run_id, ids)
+    steps = (await connection.execute(sa.select(run_steps).where(of_these))).all()
+    is_open = one_of(connection, attempts.c.run_id, ids) & attempts.c.ended_at.is_(None)
+    opened = (await connection.execute(sa.select(attempts).where(is_open))).all()
+    return steps, opened, await _clock(connection)
 
 
 async def _clock(connection: AsyncConnection) -> datetime:

@@ -9,11 +9,12 @@ from steptrail_common import outbox as outbox_rows
 from steptrail_common.outbox import database_now
 
 from steptrail_orchestrator.adapters.schema import attempts, events, evidence, late_results, outbox, run_steps, runs
-from steptrail_orchestrator.adapters.sql import rows
+from steptrail_orchestrator.adapters.sql import postgresql, rows
 from steptrail_orchestrator.adapters.sql.dialect import insert_new, upsert
-from steptrail_orchestrator.adapters.sql.messages import EventRow, event_rows, request_entries
+from steptrail_orchestrator.adapters.sql.messages import Entry, EventRow, event_rows, request_entries
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 
+Rows = Sequence[dict[str, Any]]
 _ANSWERED = ("passed", "failed", "error")
 
 
@@ -32,29 +33,64 @@ async def insert_run(connection: AsyncConnection, walk: Walk) -> None:
 async def write(connection: AsyncConnection, walks: Sequence[Walk], *, new: bool = False) -> None:
     """Write what the decision changed. Raises `FenceBroken`; the caller rolls back."""
     moved = [walk for walk in walks if walk.events or walk.resent]
-    await _end_attempts(connection, moved)
-    await _write_steps(connection, moved)
-    await _open_attempts(connection, moved)
+    ended = [rows.end_values(end) for walk in moved for end in walk.ended]
+    steps = [rows.step_values(walk.run.run_id, state) for walk in moved for state in walk.changed.values()]
+    opened = [rows.attempt_values(walk, attempt) for walk in moved for attempt in walk.opened]
+    changed = [] if new else [rows.changing_run_values(walk.run) for walk in walks if walk.moved]
+    told, requests = event_rows(moved), request_entries(moved)
+    if ended or steps or opened or changed or told or requests:
+        put = _put_at_once if connection.dialect.name == "postgresql" else _put_one_by_one
+        accepted = await put(connection, ended, steps, opened, changed, told, requests)
+        if accepted != len(ended):
+            raise FenceBroken(f"{len(ended) - accepted} of {len(ended)} attempts were not open any more")
     await _write_evidence(connection, moved)
-    entries = request_entries(moved)
-    if not new:
-        await _update_runs(connection, walks)
-    stored = event_rows(moved)
-    if stored:
-        positions = await _insert_events(connection, stored)
-        entries += [row.entry(position) for row, position in zip(stored, positions, strict=True)]
-    if entries:
-        await outbox_rows.insert(connection, outbox, entries)
+    await _write_resent(connection, moved)
     for walk in walks:
         for late in walk.late:
             await _record_late(connection, late)
 
 
-async def _end_attempts(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
-    """The conditional update that accepts: run, step, attempt, token, still open."""
-    values = [rows.end_values(end) for walk in walks for end in walk.ended]
-    if not values:
-        return
+async def _put_at_once(
+    connection: AsyncConnection,
+    ended: Rows,
+    steps: Rows,
+    opened: Rows,
+    changed: Rows,
+    told: Sequence[EventRow],
+    requests: Sequence[Entry],
+) -> int:
+    return await postgresql.write(
+        connection, ended=ended, steps=steps, opened=opened, moved=changed, told=told, requests=requests
+    )
+
+
+async def _put_one_by_one(
+    connection: AsyncConnection,
+    ended: Rows,
+    steps: Rows,
+    opened: Rows,
+    changed: Rows,
+    told: Sequence[EventRow],
+    requests: Sequence[Entry],
+) -> int:
+    accepted = await _end_attempts(connection, ended)
+    if steps:
+        changing = rows.columns(run_steps, "run_id", "step_id", "number", "reused_from")
+        await connection.execute(upsert(connection, run_steps, changing), steps)
+    if opened:
+        await connection.execute(sa.insert(attempts), opened)
+    if changed:
+        await _update_runs(connection, changed)
+    entries = list(requests)
+    if told:
+        positions = await _insert_events(connection, told)
+        entries += [row.entry(position) for row, position in zip(told, positions, strict=True)]
+    await outbox_rows.insert(connection, outbox, entries)
+    return accepted
+
+
+async def _end_attempts(connection: AsyncConnection, values: Rows) -> int:
+    """The conditional update that accepts: run, step, attempt, token, still open. Returns how many it found."""
     statement = (
         sa.update(attempts)
         .where(
@@ -64,26 +100,12 @@ async def _end_attempts(connection: AsyncConnection, walks: Sequence[Walk]) -> N
             attempts.c.token == sa.bindparam("b_token"),
             attempts.c.ended_at.is_(None),
         )
-        .values({name: sa.bindparam(name) for name in values[0] if not name.startswith("b_")})
+        .values({name: sa.bindparam(name) for name in (values[0] if values else {}) if not name.startswith("b_")})
     )
-    accepted = 0
-    for value in values:
-        accepted += (await connection.execute(statement, value)).rowcount
-    if accepted != len(values):
-        raise FenceBroken(f"{len(values) - accepted} of {len(values)} attempts were not open any more")
+    return sum([(await connection.execute(statement, value)).rowcount for value in values])
 
 
-async def _write_steps(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
-    values = [rows.step_values(walk.run.run_id, state) for walk in walks for state in walk.changed.values()]
-    if values:
-        changing = rows.columns(run_steps, "run_id", "step_id", "number", "reused_from")
-        await connection.execute(upsert(connection, run_steps, changing), values)
-
-
-async def _open_attempts(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
-    values = [rows.attempt_values(walk, attempt) for walk in walks for attempt in walk.opened]
-    if values:
-        await connection.execute(sa.insert(attempts), values)
+async def _write_resent(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
     resent = [
         {"b_run_id": a.run_id, "b_step_id": a.step_id, "b_attempt": a.attempt, "p": a.published_at, "n": a.publications}
         for walk in walks
@@ -120,22 +142,21 @@ async def _write_evidence(connection: AsyncConnection, walks: Sequence[Walk]) ->
         await connection.execute(insert_new(connection, evidence), values)
 
 
-async def _update_runs(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
-    values = [rows.changing_run_values(walk.run) for walk in walks if walk.moved]
-    if not values:
-        return
+async def _update_runs(connection: AsyncConnection, values: Rows) -> None:
     changing = [name for name in values[0] if name != "run_id"]
     await connection.execute(
         sa.update(runs)
         .where(runs.c.run_id == sa.bindparam("b_run_id"))
         .values({name: sa.bindparam(name) for name in changing}),
-        [{"b_run_id": value.pop("run_id"), **value} for value in values],
+        [{"b_run_id": value["run_id"], **{name: value[name] for name in changing}} for value in values],
     )
 
 
 async def _insert_events(connection: AsyncConnection, stored: Sequence[EventRow]) -> list[int]:
-    """Number the events globally, then insert them; returns their positions in order."""
-    positions = await _positions(connection, len(stored))
+    """Number the events globally, then insert them; returns their positions in order. SQLite has one writer."""
+    highest = await connection.execute(sa.select(sa.func.coalesce(sa.func.max(events.c.position), 0)))
+    last = highest.scalar_one()
+    positions = list(range(last + 1, last + 1 + len(stored)))
     values = [
         {
             "position": position,
@@ -148,17 +169,6 @@ async def _insert_events(connection: AsyncConnection, stored: Sequence[EventRow]
     ]
     await connection.execute(sa.insert(events), values)
     return positions
-
-
-async def _positions(connection: AsyncConnection, count: int) -> list[int]:
-    if connection.dialect.name == "postgresql":
-        taken = await connection.execute(
-            sa.text("SELECT nextval(pg_get_serial_sequence('events', 'position')) FROM generate_series(1, :count)"),
-            {"count": count},
-        )
-        return sorted(taken.scalars())
-    last = (await connection.execute(sa.select(sa.func.coalesce(sa.func.max(events.c.position), 0)))).scalar_one()
-    return list(range(last + 1, last + 1 + count))
 
 
 async def _record_late(connection: AsyncConnection, late: LateResult) -> None:

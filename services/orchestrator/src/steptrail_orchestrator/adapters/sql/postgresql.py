@@ -1,0 +1,189 @@
+"""The hot path on PostgreSQL: two statements per batch, however many runs it moves.
+
+Rows go in as arrays (`unnest`), through asyncpg itself inside SQLAlchemy's transaction: a statement of SQLAlchemy
+costs about 0.3 ms, and at full load this is what limits. What is written is the same as in `writing.py`; one contract
+suite runs on both.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import sqlalchemy as sa
+from pydantic_core import to_json
+from sqlalchemy.ext.asyncio import AsyncConnection
+from steptrail_common.database import Moment
+
+from steptrail_orchestrator.adapters.schema import attempts, events, outbox, run_steps, runs
+from steptrail_orchestrator.adapters.sql import rows
+from steptrail_orchestrator.adapters.sql.messages import Entry, EventRow
+
+_TYPES: tuple[tuple[type[Any], str], ...] = (
+    (Moment, "timestamptz"),
+    (sa.BigInteger, "int8"),
+    (sa.Integer, "int4"),
+    (sa.Double, "float8"),
+    (sa.Boolean, "bool"),
+    (sa.LargeBinary, "bytea"),
+    (sa.Text, "text"),
+)
+_KEYS = ("run_id", "step_id", "attempt", "token")
+_ENDED = (*_KEYS, "status", "started_at", "ended_at", "worker_id", "failure_class", "reason", "message",
+          "duration_seconds", "result")  # fmt: skip
+_STEPS = tuple(rows.columns(run_steps))
+_OPENED = ("run_id", "step_id", "attempt", "token", "status", "check_type", "timeout_seconds", "dispatched_at",
+           "published_at", "publications", "late")  # fmt: skip
+_RUNS = ("run_id", "status", "started_at", "ended_at", "wake_at", "current_step", "seq", "verdict", "failure_class")
+_EVENTS = ("run_id", "seq", "process_id", "document")
+_TOLD = ("dedup_id", "topic", "content_type", "headers", "body")
+_SENT = ("dedup_id", "destination_queue", "content_type", "headers", "body")
+_POSITION = "@position@"
+"""Stands in the headers of an event's message for its position, which only the insert gives."""
+
+
+class _Row(asyncpg.Record):  # type: ignore[misc]
+    """A record whose columns are attributes, as the functions of `rows.py` read them."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+class _Arrays:
+    """Numbers the parameters of a statement while it is put together."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def unnest(self, table: sa.Table, columns: Sequence[str], extra: Sequence[str] = ()) -> str:
+        """`unnest($1::text[], …)`; `extra` are types of further arrays behind those of the columns."""
+        types = [_type_of(table.c[name]) for name in columns] + list(extra)
+        first = self.count + 1
+        self.count += len(types)
+        return f"unnest({', '.join(f'${first + place}::{kind}[]' for place, kind in enumerate(types))})"
+
+
+def _type_of(column: sa.Column[Any]) -> str:
+    return next(name for kind, name in _TYPES if isinstance(column.type, kind))
+
+
+def _listed(columns: Sequence[str], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{name}" for name in columns)
+
+
+def _assigned(columns: Sequence[str], prefix: str) -> str:
+    return ", ".join(f"{name} = {prefix}{name}" for name in columns)
+
+
+def _write_statement() -> str:
+    arrays = _Arrays()
+    changing_steps = [name for name in _STEPS if name not in ("run_id", "step_id", "number", "reused_from")]
+    return f"""
+    WITH ended AS (
+        UPDATE attempts SET {_assigned(_ENDED[4:], "e.")}
+        FROM {arrays.unnest(attempts, _ENDED)} AS e({_listed(_ENDED)})
+        WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
+            AND attempts.token = e.token AND attempts.ended_at IS NULL
+        RETURNING 1
+    ), stepped AS (
+        INSERT INTO run_steps ({_listed(_STEPS)}) SELECT * FROM {arrays.unnest(run_steps, _STEPS)}
+        ON CONFLICT (run_id, step_id) DO UPDATE SET {_assigned(changing_steps, "excluded.")}
+    ), opened AS (
+        INSERT INTO attempts ({_listed(_OPENED)}) SELECT * FROM {arrays.unnest(attempts, _OPENED)}
+    ), moved AS (
+        UPDATE runs SET {_assigned(_RUNS[1:], "m.")}
+        FROM {arrays.unnest(runs, _RUNS)} AS m({_listed(_RUNS)}) WHERE runs.run_id = m.run_id
+    ), told AS (
+        INSERT INTO events ({_listed(_EVENTS)})
+        SELECT {_listed(_EVENTS)} FROM {arrays.unnest(events, _EVENTS)} WITH ORDINALITY AS e({_listed(_EVENTS)}, place)
+        ORDER BY place
+        RETURNING position, run_id, seq
+    ), requested AS (
+        INSERT INTO outbox ({_listed(_SENT)}, created_at)
+        SELECT *, clock_timestamp() FROM {arrays.unnest(outbox, _SENT)}
+        ON CONFLICT (dedup_id) DO NOTHING
+    ), announced AS (
+        INSERT INTO outbox ({_listed(_TOLD)}, created_at)
+        SELECT {_listed(("dedup_id", "topic", "content_type"))},
+            replace(headers, '{_POSITION}', told.position::text), body, clock_timestamp()
+        FROM {arrays.unnest(outbox, _TOLD, ("text", "int4"))} AS o({_listed(_TOLD)}, run_id, seq)
+            JOIN told USING (run_id, seq)
+        ORDER BY told.position
+        ON CONFLICT (dedup_id) DO NOTHING
+    )
+    SELECT count(*) FROM ended
+    """  # noqa: S608 - made of column names of our own tables
+
+
+_WRITE = _write_statement()
+_LOAD_STEPS = f"SELECT {_listed(_STEPS)} FROM run_steps WHERE run_id = ANY($1::text[])"  # noqa: S608 - constants
+_LOAD_OPEN = """
+    SELECT clock.now, a.* FROM (SELECT clock_timestamp() AS now) AS clock
+    LEFT JOIN attempts AS a ON a.run_id = ANY($1::text[]) AND a.ended_at IS NULL
+"""
+Rows = Sequence[Mapping[str, Any]]
+
+
+async def load(connection: AsyncConnection, run_ids: Collection[str]) -> tuple[Sequence[Any], Sequence[Any], datetime]:
+    """Step rows, open attempts, and the clock after the locks were granted."""
+    driver = await _driver(connection)
+    ids = list(run_ids)
+    opened = await driver.fetch(_LOAD_OPEN, ids, record_class=_Row)
+    steps = await driver.fetch(_LOAD_STEPS, ids, record_class=_Row)
+    return steps, [row for row in opened if row["run_id"] is not None], opened[0]["now"]
+
+
+async def write(
+    connection: AsyncConnection,
+    *,
+    ended: Rows,
+    steps: Rows,
+    opened: Rows,
+    moved: Rows,
+    told: Sequence[EventRow],
+    requests: Sequence[Entry],
+) -> int:
+    """Everything at once; returns how many of the `ended` attempts were still open."""
+    found = [{name.removeprefix("b_"): value for name, value in row.items()} for row in ended]
+    stored = [
+        {"run_id": one.event.run_id, "seq": one.event.seq, "process_id": one.event.process_id, "document": one.document}
+        for one in told
+    ]
+    announced = [_outbox_row(one.entry(_POSITION)) for one in told]
+    requested = [_outbox_row(entry) for entry in requests]
+    driver = await _driver(connection)
+    count: int = await driver.fetchval(
+        _WRITE,
+        *_columns(found, _ENDED),
+        *_columns(steps, _STEPS),
+        *_columns(opened, _OPENED),
+        *_columns(moved, _RUNS),
+        *_columns(stored, _EVENTS),
+        *_columns(requested, _SENT),
+        *_columns(announced, _TOLD),
+        [one.event.run_id for one in told],
+        [one.event.seq for one in told],
+    )
+    return count
+
+
+def _columns(values: Rows, names: Sequence[str]) -> list[list[Any]]:
+    return [[row[name] for row in values] for name in names]
+
+
+def _outbox_row(entry: Entry) -> dict[str, Any]:
+    destination, message = entry
+    return {
+        "dedup_id": message.dedup_id,
+        "destination_queue": destination.queue,
+        "topic": destination.topic,
+        "content_type": message.content_type,
+        "headers": to_json(dict(message.headers)).decode(),
+        "body": message.body,
+    }
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    """The asyncpg connection in whose transaction SQLAlchemy already is."""
+    raw = await connection.get_raw_connection()
+    return raw.driver_connection
