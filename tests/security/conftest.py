@@ -1,4 +1,4 @@
-"""The gateway's fixtures, as in its own tests: `door` (a running gateway), `open_door` (with other settings), `address`."""
+"""The gateway's fixtures, as in its own tests: `door` is a running gateway, `open_door` one with other settings."""
 
 import importlib.util
 import sys

@@ -1,4 +1,7 @@
-"""The read side: lists of our own, and the list of processes joined with what reporting says of their runs."""
+"""The read side: lists of our own, and the list of processes joined with what reporting says of their runs.
+
+Each list signs its cursors with a key of its own: a cursor of another list is refused.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +27,9 @@ MAX_PAGES_SCANNED: Final = 30
 async def users(caller: Caller, limit: int, cursor: str | None, *, users: UserStore, key: bytes) -> Page[UserView]:
     """Every account, in order of username."""
     caller.require("users.manage")
-    after = decode_cursor(cursor, key)["username"] if cursor else None
+    after = decode_cursor(cursor, key + b"users")["username"] if cursor else None
     found = await users.list(after=after, limit=limit + 1)
-    more = encode_cursor({"username": found[limit - 1].username}, key) if len(found) > limit else None
+    more = encode_cursor({"username": found[limit - 1].username}, key + b"users") if len(found) > limit else None
     return Page(items=[user_view(user) for user in found[:limit]], next_cursor=more)
 
 
@@ -43,9 +46,9 @@ async def tokens(
 ) -> Page[TokenView]:
     """The caller's own tokens."""
     caller.require("tokens.own")
-    after = decode_cursor(cursor, key)["token_id"] if cursor else None
+    after = decode_cursor(cursor, key + b"tokens")["token_id"] if cursor else None
     found = await credentials.tokens(caller.user_id, after=after, limit=limit + 1)
-    more = encode_cursor({"token_id": found[limit - 1].token_id}, key) if len(found) > limit else None
+    more = encode_cursor({"token_id": found[limit - 1].token_id}, key + b"tokens") if len(found) > limit else None
     return Page(items=[token_view(token) for token in found[:limit]], next_cursor=more)
 
 
@@ -62,7 +65,7 @@ class AuditFilter:
 async def audit(caller: Caller, wanted: AuditFilter, *, log: AuditLog, key: bytes) -> Page[AuditEntry]:
     """The audit log, newest first."""
     caller.require("audit.read")
-    before = decode_cursor(wanted.cursor, key)["number"] if wanted.cursor else None
+    before = decode_cursor(wanted.cursor, key + b"audit")["number"] if wanted.cursor else None
     found = await log.list(
         before=before,
         limit=wanted.limit + 1,
@@ -72,7 +75,7 @@ async def audit(caller: Caller, wanted: AuditFilter, *, log: AuditLog, key: byte
         until=wanted.until,
     )
     page = list(found[: wanted.limit])
-    more = encode_cursor({"number": page[-1].number}, key) if len(found) > wanted.limit else None
+    more = encode_cursor({"number": page[-1].number}, key + b"audit") if len(found) > wanted.limit else None
     return Page(items=page, next_cursor=more)
 
 

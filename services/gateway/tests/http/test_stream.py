@@ -136,7 +136,7 @@ async def test_reconnect_gets_what_was_missed_and_goes_on_live(door: Any, addres
     assert asked[:2] == ["1002", "503"]
 
 
-@pytest.mark.parametrize("last_id", ["999999", "abc", "-1"])
+@pytest.mark.parametrize("last_id", ["999999", "abc", "-1", "start"])
 async def test_unknown_or_forgotten_position_is_a_reset(door: Any, address: str, last_id: str) -> None:
     """Told to read everything again, then live."""
     log_of(door, (event(1), 1001))

@@ -10,6 +10,7 @@ from steptrail_common.contracts.orchestrator import RunEvent
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 RETRY_MS: Final = 2000
+NOWHERE: Final = "start"
 OVERLAP: Final = 500
 """Positions re-read before the one a client names: the database hands positions out before it commits, so a greater
 one can be seen first. The client drops what it knows by (run_id, seq)."""
@@ -58,9 +59,11 @@ def reset_frame(reason: str) -> bytes:
 
 
 def opening(position: str | None) -> bytes:
-    """The first bytes: how soon to come back after a loss, and where the stream stands, which no event announces."""
-    where = f"id: {position}\n" if position is not None else ""
-    return f"retry: {RETRY_MS}\n{where}\n".encode()
+    """The first bytes: how soon to come back after a loss, and where the stream stands, which no event announces.
+
+    Before the first event of this replica nobody knows where that is: who resumes from there is told to read again.
+    """
+    return f"retry: {RETRY_MS}\nid: {position or NOWHERE}\n\n".encode()
 
 
 def _encode(name: str, data: str, position: str | None) -> bytes:

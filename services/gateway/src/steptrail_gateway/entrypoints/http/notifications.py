@@ -99,6 +99,7 @@ async def list_deliveries(
     gateway: GatewayDep,
     caller: Annotated[Caller, may("deliveries.read")],
     channel_id: str | None = None,
+    rule_id: str | None = None,
     process_id: str | None = None,
     run_id: str | None = None,
     status: Literal["pending", "delivered", "undelivered"] | None = None,

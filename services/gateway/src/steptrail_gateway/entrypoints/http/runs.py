@@ -109,7 +109,7 @@ async def list_run_events(
     gateway: GatewayDep,
     caller: Reader,
     after: Annotated[int | None, Query(ge=0, description="Only those with a greater seq")] = None,
-    limit: Limit = 50,
+    limit: Limit = 200,
 ) -> Response:
     """The log of a run, numbered from 1 without gaps."""
     forwarded = Forwarded("GET", f"/runs/{segment(run_id)}/events", params=query)
