@@ -133,7 +133,6 @@ def _environments(
         "STEPTRAIL_LOG_LEVEL": "info",
         "STEPTRAIL_EVIDENCE": str(folder / "evidence"),
         "STEPTRAIL_EGRESS_EXCEPTIONS": json.dumps(list(exceptions)),
-        "STEPTRAIL_CATALOG_URL": f"http://127.0.0.1:{ports['catalog'][0]}",
     }
     opens = {"STEPTRAIL_PRIVATE_KEY_FILES": json.dumps([str(private)])}
     roots = {"STEPTRAIL_FILE_ROOTS": json.dumps([str(folder / "shop")])}
@@ -142,7 +141,10 @@ def _environments(
             "STEPTRAIL_CATALOG_STORE": urlunsplit(urlsplit(backends["mongo"].url)._replace(path="/steptrail_catalog")),
             "STEPTRAIL_CATALOG_PUBLIC_KEY": keys.public,
         },
-        "orchestrator": {"STEPTRAIL_ORCHESTRATOR_STORE": stores["orchestrator"]},
+        "orchestrator": {
+            "STEPTRAIL_ORCHESTRATOR_STORE": stores["orchestrator"],
+            "STEPTRAIL_ORCHESTRATOR_CATALOG_URL": f"http://127.0.0.1:{ports['catalog'][0]}",
+        },
         "reporting": {"STEPTRAIL_REPORTING_STORE": stores["reporting"]},
         "notifier": {"STEPTRAIL_NOTIFIER_STORE": stores["notifier"], "STEPTRAIL_NOTIFIER_PUBLIC_KEY": keys.public}
         | opens,
@@ -150,6 +152,7 @@ def _environments(
         "dbprobe": opens | roots,
         "gateway": {
             "STEPTRAIL_GATEWAY_STORE": stores["gateway"],
+            "STEPTRAIL_GATEWAY_CATALOG_URL": f"http://127.0.0.1:{ports['catalog'][0]}",
             "STEPTRAIL_GATEWAY_ORCHESTRATOR_URL": f"http://127.0.0.1:{ports['orchestrator'][0]}",
             "STEPTRAIL_GATEWAY_REPORTING_URL": f"http://127.0.0.1:{ports['reporting'][0]}",
             "STEPTRAIL_GATEWAY_NOTIFIER_URL": f"http://127.0.0.1:{ports['notifier'][0]}",
