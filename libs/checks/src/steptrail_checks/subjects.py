@@ -186,6 +186,8 @@ class HttpSubject:
         expression, part = source.argument or "", source.part or "text"
         if len(expression) > documents.MAX_PATH_CHARACTERS:
             raise documents.selector_error(expression, f"longer than {documents.MAX_PATH_CHARACTERS} characters")
+        if "\x00" in expression:
+            raise documents.selector_error(expression, "it holds a NUL character")
         try:
             nodes = self.tree.css(expression) if source.subject == "selector" else self.tree.xpath(expression)
         except (ValueError, SelectorError, etree.XPathError) as error:

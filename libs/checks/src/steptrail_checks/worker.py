@@ -230,7 +230,7 @@ class WorkerLoop:
                     probe_id=probe.probe_id, connection_test=await attempts.test(probe.test_connection)
                 )
         message = Message(answer.model_dump_json().encode(), dedup_id=dedup_id(probe.probe_id, "answer"))
-        await self._bus.publish([(Destination(queue=probe.reply_to), message)])
+        await self._bus.publish([(Destination(queue=probe.reply_to, reply=True), message)])
 
     async def _publish(self, batch: Sequence[_Ready]) -> None:
         """Confirm all or fail all: unconfirmed requests are delivered again, and the results' tokens make that safe."""

@@ -1,0 +1,467 @@
+"""The worker loop on a real in-process bus: what it promises to the orchestrator."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Observation, OpenedConnection
+from steptrail_checks.subjects import HttpSubject
+from steptrail_checks.worker import WorkerLoop
+from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
+from steptrail_common.bus.port import Delivery, Destination, Message, PublishFailed, Subscription
+from steptrail_common.clock import SystemClock
+from steptrail_common.contracts.catalog import ConnectionRights, HttpSettings, SealedConnection
+from steptrail_common.contracts.model import FailureClass
+from steptrail_common.contracts.workers import (
+    HEARTBEATS_QUEUE,
+    RESULTS_QUEUE,
+    Finding,
+    Heartbeat,
+    ProbeAnswer,
+    ProbeRequest,
+    StepRequest,
+    StepRequestBundle,
+    StepResult,
+    StepResultBundle,
+    request_queue,
+)
+from steptrail_common.evidence import EvidenceStore
+from steptrail_common.sealing import SecretsKeyring, generate_keys, seal
+
+KEYS = generate_keys()
+SECRET = "s3cret-t0ken"
+Check = Callable[[CheckContext], Awaitable[Observation]]
+
+
+class Kind:
+    """A check kind whose check a test writes."""
+
+    type = "api_call"
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self.closed = False
+
+    async def check(self, context: CheckContext) -> Observation:
+        return await self._check(context)
+
+    async def test(self, connection: OpenedConnection) -> ConnectionRights:
+        if not connection.secrets:
+            raise CheckFailed(FailureClass.AUTH, f"refused for {SECRET}", ours=True)
+        return ConnectionRights(level="read_only", detail="works")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Desk:
+    """The other side: sends requests, collects what the worker says."""
+
+    def __init__(self, bus: InProcessBus) -> None:
+        self._bus = bus
+        self.results: list[StepResult] = []
+        self.bundles: list[int] = []
+        self.beats: list[Heartbeat] = []
+        self.answers: list[ProbeAnswer] = []
+        self.ids: list[str] = []
+
+    async def start(self) -> None:
+        await self._bus.start()
+        await self._bus.subscribe(Subscription(RESULTS_QUEUE), self._take_results)
+        await self._bus.subscribe(Subscription(HEARTBEATS_QUEUE), self._take_beats)
+        await self._bus.subscribe(Subscription("asker", shared=False), self._take_answers)
+
+    async def send(self, *requests: StepRequest) -> None:
+        await self._put(StepRequestBundle(items=list(requests)).model_dump_json(by_alias=True).encode())
+
+    async def ask(self, probe: ProbeRequest) -> ProbeAnswer:
+        await self._put(probe.model_dump_json(by_alias=True).encode(), kind="probe")
+        await until(lambda: bool(self.answers))
+        return self.answers.pop()
+
+    async def one(self, request: StepRequest) -> StepResult:
+        await self.send(request)
+        await until(lambda: any(result.token == request.token for result in self.results))
+        return next(result for result in self.results if result.token == request.token)
+
+    async def depth(self, queue: str) -> int:
+        return (await self._bus.queue_depths()).get(queue, 0)
+
+    async def _put(self, body: bytes, **headers: str) -> None:
+        message = Message(body, dedup_id=str(time.monotonic_ns()), headers=headers)
+        await self._bus.publish([(Destination(queue=request_queue("api_call")), message)])
+
+    async def raw(self, body: bytes) -> None:
+        await self._put(body)
+
+    async def _take_results(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            items = StepResultBundle.model_validate_json(delivery.message.body).items
+            self.results += items
+            self.bundles.append(len(items))
+            self.ids.append(delivery.message.dedup_id)
+
+    async def _take_beats(self, deliveries: Sequence[Delivery]) -> None:
+        self.beats += [Heartbeat.model_validate_json(delivery.message.body) for delivery in deliveries]
+
+    async def _take_answers(self, deliveries: Sequence[Delivery]) -> None:
+        self.answers += [ProbeAnswer.model_validate_json(delivery.message.body) for delivery in deliveries]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 (what is waited for has no event)
+            await asyncio.sleep(0.005)
+
+
+def request(token: str = "t1", **more: Any) -> StepRequest:  # noqa: S107
+    known = {
+        "run_id": "run-1",
+        "process_id": "p",
+        "step_id": "s",
+        "step_number": 1,
+        "step_name": "S",
+        "attempt": 1,
+        "of_attempts": 3,
+        "token": token,
+        "check": {"type": "api_call", "url": "https://api.example/"},
+        "timeout_seconds": 2.0,
+        "lease_seconds": 30.0,
+        "heartbeat_seconds": 5.0,
+        "issued_at": datetime(2020, 1, 1, tzinfo=UTC),
+        "idempotency_key": "k",
+    }
+    return StepRequest.model_validate({**known, **more})
+
+
+def sealed(host: str = "api.example:443") -> SealedConnection:
+    settings = HttpSettings(kind="http", base_url="https://api.example", auth="bearer")
+    token = seal(KEYS.public, SECRET, connection_id="api", field="token", host=host)
+    return SealedConnection(connection_id="api", settings=settings, sealed={"token": token})
+
+
+def seen(body: bytes = b'{"state": "PAID", "id": "007"}', **more: Any) -> Observation:
+    subject = HttpSubject(200, "https://api.example/", (("Content-Type", "application/json"),), body, 0.1)
+    return Observation(subject, "GET https://api.example/", **more)
+
+
+@asynccontextmanager
+async def worker(
+    check: Check, tmp_path: Path, *, concurrency: int = 10, bus: InProcessBus | None = None
+) -> AsyncIterator[Desk]:
+    broker = InProcessBroker()
+    desk = Desk(InProcessBus(broker))
+    await desk.start()
+    own = bus or InProcessBus(broker)
+    if bus is not None:
+        own._broker = broker
+    await own.start()
+    kind = Kind(check)
+    loop = WorkerLoop(
+        own,
+        [kind],
+        EvidenceStore(str(tmp_path)),
+        SecretsKeyring((KEYS.private,)),
+        SystemClock(),
+        worker_id="worker-1",
+        concurrency=concurrency,
+    )
+    await loop.start()
+    tasks = [asyncio.create_task(loop.run_results()), asyncio.create_task(loop.run_heartbeats())]
+    try:
+        yield desk
+    finally:
+        await own.drain(1.0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await loop.close()
+        assert kind.closed
+
+
+async def ok(context: CheckContext) -> Observation:
+    return seen(evidence=[EvidenceDraft("response", "Response", "text/plain", b"body")])
+
+
+@pytest.mark.req("FR-008")
+async def test_a_request_becomes_one_result_with_captures_and_evidence(tmp_path: Path) -> None:
+    """Token and attempt come back; evidence is stored and hashed before the result is sent."""
+    wanted = request(
+        assertions=[{"subject": "jsonpath", "argument": "$.state", "operators": {"eq": "PAID"}}],
+        captures={"id": {"jsonpath": "$.id"}},
+    )
+    async with worker(ok, tmp_path) as desk:
+        result = await desk.one(wanted)
+        assert (result.ok, result.run_id, result.attempt, result.worker_id) == (True, "run-1", 1, "worker-1")
+        assert result.captures == {"id": "007"}
+        assert result.assertions[0].met
+        piece = result.evidence[0]
+        assert await EvidenceStore(str(tmp_path)).get(piece.address, piece.sha256) == b"body"
+        await asyncio.sleep(0.02)
+        assert await desk.depth(request_queue("api_call")) == 0
+
+
+@pytest.mark.req("NFR-008")
+async def test_a_check_that_hangs_ends_at_its_limit_even_if_it_resists(tmp_path: Path) -> None:
+    """The worker goes on with other steps meanwhile."""
+
+    async def hang(context: CheckContext) -> Observation:
+        if context.request.token == "quick":
+            return seen()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.2)
+        return seen()
+
+    async with worker(hang, tmp_path) as desk:
+        await desk.send(request("slow", timeout_seconds=0.2))
+        quick = await desk.one(request("quick"))
+        assert quick.ok
+        await until(lambda: len(desk.results) == 2)
+        slow = desk.results[1]
+        assert (slow.failure_class, slow.ours) == (FailureClass.TIMEOUT, False)
+        assert slow.message == "took longer than 200 ms"
+
+
+@pytest.mark.req("NFR-008")
+async def test_our_own_bug_is_an_error_with_an_id_and_no_stack(tmp_path: Path) -> None:
+    """What crashed is in the log; people get the id."""
+
+    async def crash(context: CheckContext) -> Observation:
+        raise KeyError(f"secret detail {SECRET}")
+
+    async with worker(crash, tmp_path) as desk:
+        result = await desk.one(request())
+    assert (result.ok, result.ours, result.failure_class) == (False, True, FailureClass.INTERNAL)
+    assert "error id" in str(result.message)
+    assert "secret detail" not in result.model_dump_json()
+
+
+async def test_a_named_failure_keeps_what_was_seen(tmp_path: Path) -> None:
+    """Evidence of a failure is worth more than that of a success."""
+
+    async def fail(context: CheckContext) -> Observation:
+        evidence = [EvidenceDraft("response", "Response", "text/plain", b"half")]
+        raise CheckFailed(FailureClass.TOO_LARGE, "too large", observation=seen(evidence=evidence))
+
+    async with worker(fail, tmp_path) as desk:
+        result = await desk.one(request())
+    assert result.failure_class == FailureClass.TOO_LARGE
+    assert len(result.evidence) == 1
+
+
+@pytest.mark.req("NFR-014")
+async def test_no_secret_leaves_the_worker(tmp_path: Path) -> None:
+    """Not in messages, values, findings, captures or targets, though the server echoes it."""
+
+    async def echo(context: CheckContext) -> Observation:
+        assert context.connection is not None
+        token = context.connection.secrets["token"]
+        return Observation(
+            seen(json.dumps({"state": token, "id": "007"}).encode()).subject,
+            f"GET https://api.example/?token={token}",
+            [Finding(label="Echo", value={"a": [token]})],
+        )
+
+    wanted = request(
+        connection=sealed(),
+        assertions=[{"subject": "jsonpath", "argument": "$.state", "operators": {"eq": "PAID"}}],
+    )
+    async with worker(echo, tmp_path) as desk:
+        failed = await desk.one(wanted)
+        passed = await desk.one(
+            wanted.model_copy(update={"token": "t2", "assertions": [], "captures": dict(state_capture())})
+        )
+    assert not failed.ok
+    assert passed.ok
+    assert SECRET not in failed.model_dump_json() + passed.model_dump_json()
+
+
+def state_capture() -> dict[str, Any]:
+    return request(captures={"state": {"jsonpath": "$.state"}}).captures
+
+
+async def test_values_of_hidden_keys_are_hidden_in_the_outcome(tmp_path: Path) -> None:
+    """A step that hides a key hides it in its assertion too."""
+    wanted = request(
+        check={"type": "api_call", "url": "https://api.example/", "mask": ["state"]},
+        assertions=[{"subject": "jsonpath", "argument": "$.state", "operators": {"eq": "OPEN"}}],
+    )
+    async with worker(ok, tmp_path) as desk:
+        result = await desk.one(wanted)
+    assert result.assertions[0].actual == "•••"
+    assert "PAID" not in result.model_dump_json()
+
+
+@pytest.mark.req("NFR-014")
+async def test_a_secret_sealed_for_another_host_is_refused(tmp_path: Path) -> None:
+    """Ciphertext moved to another target never opens; that is our error, not the target's."""
+    async with worker(ok, tmp_path) as desk:
+        result = await desk.one(request(connection=sealed("evil.example:443")))
+    assert (result.failure_class, result.reason, result.ours) == (FailureClass.AUTH, "secret_refused", True)
+
+
+async def test_leases_are_announced_at_the_start_and_renewed(tmp_path: Path) -> None:
+    """The orchestrator hears of an attempt at once, and again in time."""
+
+    async def slow(context: CheckContext) -> Observation:
+        await asyncio.sleep(0.7)
+        return seen()
+
+    async with worker(slow, tmp_path) as desk:
+        started = time.monotonic()
+        await desk.send(request(heartbeat_seconds=0.2))
+        await until(lambda: any(beat.leases for beat in desk.beats))
+        assert time.monotonic() - started < 0.15
+        await until(lambda: len(desk.results) == 1)
+        with_lease = [beat for beat in desk.beats if beat.leases]
+        assert len(with_lease) >= 3
+        assert with_lease[0].leases[0].token == "t1"
+        assert (with_lease[0].capacity, with_lease[0].check_types) == (10, ["api_call"])
+
+
+@pytest.mark.req("NFR-001")
+async def test_concurrency_is_limited_and_ready_results_travel_together(tmp_path: Path) -> None:
+    """A bundle of twenty runs four at a time; each result has its own token."""
+    busy, most = 0, 0
+
+    async def count(context: CheckContext) -> Observation:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.02)
+        busy -= 1
+        return seen()
+
+    async with worker(count, tmp_path, concurrency=4) as desk:
+        await desk.send(*(request(f"t{n}", step_id=f"s{n}") for n in range(20)))
+        await until(lambda: len(desk.results) == 20)
+    assert most == 4
+    assert {result.token for result in desk.results} == {f"t{n}" for n in range(20)}
+    assert max(desk.bundles) > 1
+
+
+async def test_a_repeated_request_joins_the_attempt_under_way(tmp_path: Path) -> None:
+    """The broker may deliver twice; the target is not asked twice at the same time."""
+    calls = 0
+
+    async def slow(context: CheckContext) -> Observation:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0.1)
+        return seen()
+
+    async with worker(slow, tmp_path) as desk:
+        await desk.send(request())
+        await desk.send(request())
+        await until(lambda: len(desk.results) >= 1)
+        await asyncio.sleep(0.15)
+    assert calls == 1
+    assert len(desk.results) == 1
+
+
+async def test_results_have_a_deterministic_identity(tmp_path: Path) -> None:
+    """Publishing the same result again is recognised by consumers."""
+    async with worker(ok, tmp_path) as desk:
+        await desk.one(request())
+        await desk.one(request("t2"))
+    assert desk.ids[0] == desk.ids[1]
+
+
+async def test_ages_use_the_clock_of_the_database(tmp_path: Path) -> None:
+    """A worker whose clock is years off measures ages correctly."""
+    moments: list[datetime] = []
+
+    async def look(context: CheckContext) -> Observation:
+        moments.append(context.now)
+        return seen()
+
+    async with worker(look, tmp_path) as desk:
+        await desk.one(request())
+    assert timedelta(0) <= moments[0] - datetime(2020, 1, 1, tzinfo=UTC) < timedelta(seconds=2)
+
+
+async def test_unreadable_requests_are_parked_and_others_go_on(tmp_path: Path) -> None:
+    """Broken messages never stop a worker."""
+    async with worker(ok, tmp_path) as desk:
+        for body in (b"", b"not json", b'{"version": 9, "items": []}', b'{"items": [{"run_id": 1}]}', b"\xff\xfe"):
+            await desk.raw(body)
+        assert (await desk.one(request())).ok
+        assert await desk.depth(request_queue("api_call") + ".dead") == 5
+
+
+async def test_a_trial_is_answered_to_the_asker_and_not_recorded(tmp_path: Path) -> None:
+    """Trying a step gives the result, but nothing on the result queue."""
+    async with worker(ok, tmp_path) as desk:
+        answer = await desk.ask(ProbeRequest(probe_id="p1", reply_to="asker", request=request()))
+        assert answer.result is not None
+        assert answer.result.ok
+        assert desk.results == []
+
+
+async def test_a_connection_is_tried_and_its_rights_told(tmp_path: Path) -> None:
+    """Also when it fails, without the secret."""
+    async with worker(ok, tmp_path) as desk:
+        good = await desk.ask(ProbeRequest(probe_id="p1", reply_to="asker", test_connection=sealed()))
+        assert good.connection_test is not None
+        assert good.connection_test.ok
+        moved = await desk.ask(ProbeRequest(probe_id="p2", reply_to="asker", test_connection=sealed("x:443")))
+        assert moved.connection_test is not None
+        assert not moved.connection_test.ok
+        assert "another host" in moved.connection_test.message
+
+
+class Flaky(InProcessBus):
+    """Fails to confirm the first results."""
+
+    failures = 2
+
+    async def publish(self, messages: Sequence[tuple[Destination, Message]]) -> None:
+        if messages[0][0].queue == RESULTS_QUEUE and self.failures:
+            self.failures -= 1
+            raise PublishFailed("no confirm")
+        await super().publish(messages)
+
+
+async def test_an_unconfirmed_result_is_sent_again_before_the_request_is_acknowledged(tmp_path: Path) -> None:
+    """Nothing is lost when the broker falters in between."""
+    async with worker(ok, tmp_path, bus=Flaky(InProcessBroker())) as desk:
+        assert (await desk.one(request())).ok
+
+
+class Dead(Flaky):
+    """Never confirms a result."""
+
+    failures = 1000
+
+
+async def test_without_a_confirm_the_request_comes_again(tmp_path: Path) -> None:
+    """The request is not acknowledged, so the broker delivers it again, here or elsewhere."""
+    calls = 0
+
+    async def count(context: CheckContext) -> Observation:
+        nonlocal calls
+        calls += 1
+        return seen()
+
+    async with worker(count, tmp_path, bus=Dead(InProcessBroker())) as desk:
+        await desk.send(request())
+        await until(lambda: calls >= 2, seconds=10)
+    assert desk.results == []
+
+
+async def test_evidence_that_cannot_be_stored_does_not_lose_the_result(tmp_path: Path) -> None:
+    """The result says that evidence is missing."""
+    (tmp_path / "run-1").write_text("a file where a folder must be")
+    async with worker(ok, tmp_path) as desk:
+        result = await desk.one(request())
+    assert result.ok
+    assert result.evidence == []
+    assert result.findings[-1].label == "Evidence"
