@@ -12,6 +12,7 @@ from steptrail_checks.subjects import HttpSubject
 from steptrail_common.contracts.catalog import HttpSettings
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import Finding
+from steptrail_common.egress import EgressDenied, EgressPolicy
 
 from steptrail_crawler.adapters.http import MAX_BODY_BYTES, Answer, CookieJar, Credentials, Hop, HttpClient
 from steptrail_crawler.domain.address import MAX_REDIRECTS, checked_headers, invalid, origin
@@ -77,6 +78,7 @@ async def follow(
 ) -> tuple[Answer, list[str]]:
     """(the last answer, the addresses that redirected). Each hop is judged by the policy again, credentials stay at
     their own host, cookies live as long as this exchange. Raises `CheckFailed`."""
+    judge(client.policy, hop.url)
     own = origin(hop.url)
     private = dict(hop.headers)
     jar = CookieJar()
@@ -103,18 +105,28 @@ async def follow(
         hop = _next_hop(client, hop, answer, location)
 
 
-def _next_hop(client: HttpClient, hop: Hop, answer: Answer, location: str) -> Hop:
-    url = urljoin(hop.url, location.strip())
+def judge(policy: EgressPolicy, url: str, prefix: str = "") -> None:
+    """Raises `CheckFailed` (`blocked_by_policy`) for an address that is refused as it is written."""
     try:
-        client.policy.check_url(url)
-    except Exception as error:
-        detail = getattr(error, "detail", str(error))
+        policy.check_url(url)
+    except EgressDenied as error:
         raise CheckFailed(
-            FailureClass.BLOCKED_BY_POLICY,
-            f"redirected to a forbidden address: {detail}",
-            reason=getattr(error, "reason", "egress_denied"),
-            ours=True,
+            FailureClass.BLOCKED_BY_POLICY, prefix + error.detail, reason=error.reason, ours=True
         ) from error
+
+
+def joined(policy: EgressPolicy, url: str, location: str) -> str:
+    """Where a redirect leads. Raises `CheckFailed` when it is refused."""
+    try:
+        destination = urljoin(url, location.strip())
+    except ValueError:
+        destination = location
+    judge(policy, destination, "redirected to a forbidden address: ")
+    return destination
+
+
+def _next_hop(client: HttpClient, hop: Hop, answer: Answer, location: str) -> Hop:
+    url = joined(client.policy, hop.url, location)
     if answer.status == 303 or (answer.status in (301, 302) and hop.method == "POST"):
         method = "HEAD" if hop.method == "HEAD" else "GET"
         return replace(hop, method=method, url=url, content=None)

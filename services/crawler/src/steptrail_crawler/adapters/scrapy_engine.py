@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from scrapy import Request, Spider, signals
@@ -45,6 +46,7 @@ _SETTINGS: dict[str, Any] = {
         "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": 600,
     },
     "ROBOTSTXT_OBEY": True,
+    "REFERER_ENABLED": False,
     "REDIRECT_MAX_TIMES": MAX_REDIRECTS,
     "CONCURRENT_REQUESTS": 0,
     "CONCURRENT_REQUESTS_PER_DOMAIN": 8,
@@ -61,7 +63,7 @@ class PolicyDownloadHandler(BaseDownloadHandler):
     lazy = False
 
     async def download_request(self, request: Request) -> Response:
-        """The answer decoded. Raises `CheckFailed`. The whole answer is kept in `meta['answers']`."""
+        """The answer decoded. Raises `CheckFailed`. The whole answer is kept with the visit."""
         visit: _Visit = request.meta["visit"]
         headers = {name.decode("latin-1"): _joined(values) for name, values in request.headers.items()}
         if origin(request.url) == visit.origin:
@@ -72,8 +74,10 @@ class PolicyDownloadHandler(BaseDownloadHandler):
         answer = await visit.client.send(
             Hop(request.method, request.url, headers, request.body or None, visit.deadline, visit.verify_tls)
         )
+        for phase, seconds in answer.timings.items():
+            visit.timings[phase] = visit.timings.get(phase, 0.0) + seconds
         if not request.meta.get("dont_obey_robotstxt"):
-            visit.answers.append(answer)
+            visit.page = answer
             visit.cookies.keep(answer)
         kept = [(name, value) for name, value in answer.headers if name.lower() != "content-encoding"]
         answered = Headers([(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in kept])
@@ -143,7 +147,8 @@ class _Visit:
         self.deadline = deadline
         self.verify_tls = verify_tls
         self.cookies = CookieJar()
-        self.answers: list[Answer] = []
+        self.page: Answer | None = None
+        self.timings: dict[str, float] = {}
 
 
 class _Doorman(Spider):
@@ -198,11 +203,10 @@ class ScrapyEngine:
             if "robots" in str(error):
                 raise ForbiddenByRobots from error
             raise TooManyRedirects from error
-        answer = visit.answers[-1]
-        total = {"total": sum(item.timings.get("total", 0.0) for item in visit.answers)}
-        answer.timings = {**answer.timings, **total}
+        if visit.page is None:
+            raise RuntimeError("Scrapy made up a response")
         visited = list(response.request.meta.get("redirect_urls", [])) if response.request else []
-        return answer, visited
+        return replace(visit.page, timings=visit.timings), visited
 
     async def close(self) -> None:
         """Stop the engine; nothing of it stays behind."""

@@ -19,6 +19,8 @@ from steptrail_crawler.adapters.exchange import (
     credentials_of,
     deadline_of,
     http_settings,
+    joined,
+    judge,
     masker_of,
     observe,
     textual,
@@ -52,7 +54,7 @@ class WebCrawlKind:
         engine = await self._loaded()
         started = time.monotonic()
         headers = {"Accept": _ACCEPT, **telemetry.inject({}), **checked_headers(check.headers)}
-        self._judge(url, "")
+        judge(self._client.policy, url)
         try:
             answer, redirects = await engine.visit(
                 url,
@@ -64,7 +66,7 @@ class WebCrawlKind:
         except Exception as error:
             raise _named(error, masker.url(url)) from error
         if 300 <= answer.status < 400 and (location := answer.header("location")):
-            self._judge(location, "redirected to a forbidden address: ")  # Scrapy follows http and https only
+            joined(self._client.policy, answer.url, location)  # Scrapy does not follow other schemes: say so
         return observe(
             answer,
             redirects,
@@ -82,13 +84,6 @@ class WebCrawlKind:
         if self._engine is not None:
             await self._engine.close()
             self._engine = None
-
-    def _judge(self, url: str, prefix: str) -> None:
-        try:
-            self._client.policy.check_url(url)
-        except Exception as error:
-            detail, reason = getattr(error, "detail", str(error)), getattr(error, "reason", None)
-            raise CheckFailed(FailureClass.BLOCKED_BY_POLICY, prefix + detail, reason=reason, ours=True) from error
 
     async def _loaded(self) -> "ScrapyEngine":
         async with self._loading:
