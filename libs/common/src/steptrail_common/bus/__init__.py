@@ -2,7 +2,6 @@
 
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
 from steptrail_common.bus.port import Bus
-from steptrail_common.bus.rabbitmq import RabbitBus
 from steptrail_common.errors import ConfigurationError
 
 __all__ = ["InProcessBroker", "connect"]
@@ -16,5 +15,7 @@ def connect(address: str, *, name: str, broker: InProcessBroker | None = None) -
     if address == "memory:":
         return InProcessBus(broker or InProcessBroker())
     if address.startswith(("amqp://", "amqps://")):
+        from steptrail_common.bus.rabbitmq import RabbitBus  # a third of a second that the embedded product saves
+
         return RabbitBus(address, name=name)
     raise ConfigurationError("The bus address must be amqp://user:password@host/vhost, amqps://… or memory:")
