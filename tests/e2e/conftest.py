@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +24,17 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+
+
+STORY_SECONDS = 300
+"""Limit of one end-to-end test, with the start of the product it may be the first to need."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories take longer than other tests, on a busy machine above all."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(STORY_SECONDS))
 
 
 @dataclass(frozen=True)

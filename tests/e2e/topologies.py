@@ -1,6 +1,7 @@
 """Starting Steptrail as its users do: one process with one command, or every service as processes of its own."""
 
 import asyncio
+import http.client
 import json
 import os
 import secrets
@@ -8,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -44,10 +47,14 @@ class ServiceProcess(LocalServer):
         return self._variables
 
     def _answers(self) -> bool:
+        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)  # cheap: it is asked twenty times a second
         try:
-            return httpx2.get(self.url + self.path, timeout=2).status_code == 200
-        except httpx2.HTTPError:
+            asked.request("GET", self.path)
+            return asked.getresponse().status == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            asked.close()
 
     @property
     def address(self) -> str:
@@ -96,14 +103,14 @@ def distributed(
         ports = {name: [free_port() for _ in range(replicas if name in REPLICATED else 1)] for name in SERVICES}
         environments = _environments(folder, backends, ports, [shop.address, *exceptions])
         processes = {"shop": shop}
-        shop.start()
         for name in ("catalog", "orchestrator", "reporting", "notifier", "crawler", "dbprobe", "gateway"):
             for number, port in enumerate(ports[name], 1):
                 environment = environments[name] | {f"STEPTRAIL_{name.upper()}_PORT": str(port)}
                 process = ServiceProcess(f"{name}-{number}", SERVICE_COMMANDS[name], environment, port, "/readyz")
                 stack.callback(process.discard)
-                process.start()
                 processes[process.name] = process
+        with ThreadPoolExecutor(len(processes)) as pool:
+            list(pool.map(ServiceProcess.start, processes.values()))
         urls = [f"http://127.0.0.1:{port}" for port in ports["gateway"]]
         product = Product("distributed", urls, _token(urls[0]), folder, processes, backends)
         _install_demo(product, shop.url, folder)
