@@ -92,6 +92,7 @@ class WorkerLoop:
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._running: dict[str, StepRequest] = {}
+        self._begun: set[str] = set()
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
         self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
@@ -151,7 +152,13 @@ class WorkerLoop:
             load=len(requests),
             capacity=self._concurrency,
             leases=[
-                Lease(run_id=item.run_id, step_id=item.step_id, attempt=item.attempt, token=item.token)
+                Lease(
+                    run_id=item.run_id,
+                    step_id=item.step_id,
+                    attempt=item.attempt,
+                    token=item.token,
+                    waiting=item.token not in self._begun,
+                )
                 for item in requests
             ],
         )
@@ -185,6 +192,7 @@ class WorkerLoop:
         self._running[request.token] = request
         try:
             async with self._slots:
+                self._begun.add(request.token)
                 self._changed.set()
                 result = await self._checked(request, received)
             ready = _Ready(
@@ -197,6 +205,7 @@ class WorkerLoop:
             await ready.confirmed
         finally:
             del self._running[request.token], self._ends[request.token]
+            self._begun.discard(request.token)
             end.set_result(None)
 
     async def _checked(self, request: StepRequest, received: float) -> StepResult:

@@ -63,9 +63,7 @@ class AssertionOutcome(Contract):
     expected: Json = None
     actual: Json = None
     met: bool
-    message: str | None = Field(
-        default=None, description="Why it could not be evaluated, or a short difference"
-    )
+    message: str | None = Field(default=None, description="Why it could not be evaluated, or a short difference")
 
 
 class Evidence(Contract):
@@ -101,14 +99,10 @@ class StepResult(Event):
     failure_class: FailureClass | None = None
     reason: str | None = None
     message: str | None = None
-    target: str | None = Field(
-        default=None, description="What was touched, without secrets: a URL, `erp · select …`"
-    )
+    target: str | None = Field(default=None, description="What was touched, without secrets: a URL, `erp · select …`")
     assertions: list[AssertionOutcome] = []
     captures: dict[str, Json] = {}
-    capture_types: dict[str, str] = Field(
-        default={}, description="Of captures that JSON cannot tell: `datetime`"
-    )
+    capture_types: dict[str, str] = Field(default={}, description="Of captures that JSON cannot tell: `datetime`")
     findings: list[Finding] = []
     timings: dict[str, float] = Field(
         default={}, description="Seconds per phase: dns, connect, tls, first_byte, body, total"
@@ -127,6 +121,9 @@ class Lease(Contract):
     step_id: str
     attempt: int
     token: str
+    waiting: bool = Field(
+        default=False, description="The worker holds the attempt but has not begun it: its time does not run yet"
+    )
 
 
 class Heartbeat(Event):

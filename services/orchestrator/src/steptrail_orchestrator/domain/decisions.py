@@ -116,8 +116,8 @@ def _next_due(walk: Walk, world: World) -> datetime:
     if attempt is None:
         state = walk.open_step
         return (state.next_attempt_at if state else None) or world.now
-    if attempt.started_at is not None:
-        return attempt.lease_until or later(attempt.started_at, limits.lease_seconds)
+    if attempt.lease_until is not None:
+        return attempt.lease_until
     ahead = [
         later(attempt.dispatched_at, limits.notice_seconds),
         later(attempt.dispatched_at, limits.pickup_seconds),
@@ -170,12 +170,12 @@ def _again(walk: Walk, state: StepState, now: datetime) -> None:
 
 
 def _watch_attempt(walk: Walk, attempt: AttemptState, world: World) -> None:
-    """Is its worker alive? Did anybody take it?"""
+    """Is its worker alive? Did anybody take it? A lease says so, also while the attempt waits for its turn."""
     now, limits = world.now, walk.limits
     state = walk.steps[attempt.step_id]
     check_type = walk.chain.step(attempt.step_id).check.type
-    if attempt.started_at is not None:
-        if attempt.lease_until is not None and attempt.lease_until <= now:
+    if attempt.lease_until is not None:
+        if attempt.lease_until <= now:
             worker = attempt.worker_id or "the worker"
             _lose(walk, state, now, f"{worker} stopped answering")
         return

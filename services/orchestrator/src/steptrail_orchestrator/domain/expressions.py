@@ -261,6 +261,9 @@ def _execute(expression: str, scope: Scope) -> Any:
 
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
+    told = re.search(r'msg: "([^"]+)"', str(error))
+    if told:
+        return told[1]
     parsing = [line.split("ERROR: ", 1)[1] for line in lines if "ERROR: " in line]
     text = (parsing or lines or ["it is wrong"])[0]
     return text.split(". CEL ", 1)[0][:300]

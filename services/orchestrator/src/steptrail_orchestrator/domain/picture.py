@@ -95,7 +95,7 @@ def view(
 
 def _step_view(chain: Chain, step: Step, state: StepState, tried: Sequence[Tried], background: Background) -> StepView:
     result = _telling_result(state, tried)
-    taken = bool(tried) and tried[-1].end is None and tried[-1].state.started_at is not None
+    taken = bool(tried) and tried[-1].end is None and tried[-1].state.lease_until is not None
     unheard = state.reason == "no_worker" and taken
     return StepView(
         step_id=step.id,

@@ -108,12 +108,11 @@ class Walk:
     def dispatch(self, step: Step, state: StepState, now: datetime) -> None:
         """Start the next attempt. A step whose values cannot be computed ends here, without an attempt."""
         try:
-            scope = self._scope()
             if state.since_at is None and step.expect_within is not None:
-                state.since_at = render_since(step, scope, self.run.started_at or now)
+                state.since_at = render_since(step, self._scope(), self.run.started_at or now)
                 state.due_at = later(state.since_at, step.expect_within)
             attempt = self._new_attempt(state, now)
-            request = self.request(step, state, attempt, scope)
+            request = self.request(step, state, attempt)
         except StepNotRun as gap:
             self._end_unstarted(state, now, StepStatus.SKIPPED, f"it needs {self._named(gap.step_id)}")
             return
@@ -131,11 +130,11 @@ class Walk:
         self.run.current_step = step.id
         self.emit("step.started", now, state)
 
-    def request(self, step: Step, state: StepState, attempt: AttemptState, scope: Scope | None = None) -> StepRequest:
+    def request(self, step: Step, state: StepState, attempt: AttemptState) -> StepRequest:
         """The message to a worker for this attempt; the same state always gives the same message."""
         check, assertions, captures = step.check, step.assertions, step.capture
         if not self.chain.is_static(step):
-            scope = scope or self._scope()
+            scope = self._scope()
             check = render_check(check, scope)
             assertions, captures = render_assertions(assertions, scope), render_captures(captures, scope)
         return StepRequest(
@@ -201,7 +200,7 @@ class Walk:
         step = self.chain.step(state.step_id)
         self.run.seq += 1
         self.events.append(
-            RunEvent.model_construct(
+            RunEvent(
                 run_id=self.run.run_id,
                 process_id=self.run.process_id,
                 seq=self.run.seq,

@@ -17,7 +17,7 @@ def span(seconds: float) -> str:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     if round(whole / _MINUTE) < _MINUTE:
         return f"{round(whole / _MINUTE)} min"
-    minutes = whole // _MINUTE
+    minutes = round(whole / _MINUTE)
     if whole < 2 * _DAY:
         return f"{minutes // 60} h {minutes % 60} m" if minutes % 60 else f"{minutes // 60} h"
     hours = whole // _HOUR

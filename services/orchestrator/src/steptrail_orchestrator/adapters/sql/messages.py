@@ -12,7 +12,7 @@ from steptrail_common.contracts.workers import StepRequest, StepRequestBundle, r
 
 from steptrail_orchestrator.domain.walk import Walk
 
-MAX_BUNDLE_ITEMS = 50
+MAX_BUNDLE_ITEMS = 10
 """Step requests in one message: few enough that several workers get something to do."""
 Entry = tuple[Destination, Message]
 

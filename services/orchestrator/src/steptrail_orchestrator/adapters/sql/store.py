@@ -11,7 +11,7 @@ from steptrail_common import inbox as inbox_rows
 from steptrail_common.contracts.events import new_token
 from steptrail_common.contracts.model import RunStatus
 from steptrail_common.contracts.orchestrator import RunAccepted
-from steptrail_common.contracts.workers import Heartbeat
+from steptrail_common.contracts.workers import Heartbeat, Lease
 from steptrail_common.database import reading, writing
 from steptrail_common.errors import InvalidInput
 from steptrail_common.outbox import database_now
@@ -284,9 +284,9 @@ async def _store_definition(connection: AsyncConnection, chain: Chain, now: date
 
 
 async def _renew(
-    connection: AsyncConnection, leases: dict[str, Any], lease_seconds: float, grace_seconds: float
+    connection: AsyncConnection, leases: dict[str, tuple[Lease, str]], lease_seconds: float, grace_seconds: float
 ) -> None:
-    """Renew what is open; never beyond timeout plus grace. Rows that a result has locked are passed over."""
+    """Renew what is open, never beyond timeout plus grace of what has begun. Rows a result has locked are left out."""
     found = await connection.execute(
         sa.select(attempts.c.run_id, attempts.c.step_id, attempts.c.attempt, attempts.c.token)
         .where(
@@ -296,29 +296,23 @@ async def _renew(
         )
         .with_for_update(skip_locked=True)
     )
-    values = [
-        {"b_run_id": row.run_id, "b_step_id": row.step_id, "b_attempt": row.attempt, "worker": leases[row.token][1]}
-        for row in found
-    ]
-    if not values:
-        return
+    held: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for row in found:
+        lease, worker_id = leases[row.token]
+        key = {"b_run_id": row.run_id, "b_step_id": row.step_id, "b_attempt": row.attempt}
+        held[lease.waiting].append({**key, "worker": rows.clean(worker_id)})
+    renewed = after_now(connection, lease_seconds)
     started = sa.func.coalesce(attempts.c.started_at, database_now())
     hard = plus(connection, started, attempts.c.timeout_seconds + sa.literal(grace_seconds, sa.Double()))
-    await connection.execute(
-        sa.update(attempts)
-        .where(
-            attempts.c.run_id == sa.bindparam("b_run_id"),
-            attempts.c.step_id == sa.bindparam("b_step_id"),
-            attempts.c.attempt == sa.bindparam("b_attempt"),
-        )
-        .values(
-            status="running",
-            started_at=started,
-            lease_until=earlier(connection, after_now(connection, lease_seconds), hard),
-            worker_id=sa.bindparam("worker"),
-        ),
-        values,
-    )
+    begun = {"status": "running", "started_at": started, "lease_until": earlier(connection, renewed, hard)}
+    for values, changes in ((held[False], begun), (held[True], {"lease_until": renewed})):
+        if values:
+            statement = sa.update(attempts).where(
+                attempts.c.run_id == sa.bindparam("b_run_id"),
+                attempts.c.step_id == sa.bindparam("b_step_id"),
+                attempts.c.attempt == sa.bindparam("b_attempt"),
+            )
+            await connection.execute(statement.values(worker_id=sa.bindparam("worker"), **changes), values)
 
 
 def _worker_values(beat: Heartbeat, now: datetime) -> dict[str, Any]:
