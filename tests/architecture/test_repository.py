@@ -93,17 +93,18 @@ def test_every_import_of_another_distribution_is_declared() -> None:
 
 
 def undeclared() -> list[str]:
-    """Imports of third-party modules that the importing package's pyproject does not name."""
+    """Imports of third-party modules that neither the package's pyproject names nor that of common, our platform."""
     import ast
     import importlib.metadata
     import sys
 
     owners = importlib.metadata.packages_distributions()
+    platform = project(ROOT / "libs/common")["project"]["dependencies"]
     found = set()
     for folder in projects():
         about = project(folder)["project"]
         groups = about.get("optional-dependencies", {})
-        texts_ = [*about["dependencies"], *(text for group in groups.values() for text in group)]
+        texts_ = [*platform, *about["dependencies"], *(text for group in groups.values() for text in group)]
         declared = {canonicalize_name(Requirement(text).name) for text in texts_}
         declared.add(canonicalize_name(about["name"]))
         for path in (folder / "src").rglob("*.py"):

@@ -31,8 +31,13 @@ goes out (egress, sealing, evidence); everything else that each service starts f
 
 
 def test_no_function_is_longer_than_60_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """About 30 is usual; those above 45 are printed."""
-    lengths = [(length, f"{path.relative_to(ROOT)}:{name}") for path in sources() for name, length in functions(path)]
+    """About 30 is usual; those above 45 are printed. Migrations are lists of columns, not logic."""
+    lengths = [
+        (length, f"{path.relative_to(ROOT)}:{name}")
+        for path in sources()
+        if "migrations" not in path.parts
+        for name, length in functions(path)
+    ]
     with capsys.disabled():
         for length, name in sorted(lengths, reverse=True):
             if length > 45:
