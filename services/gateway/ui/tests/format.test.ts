@@ -6,6 +6,7 @@ const plain = (text: string | null) => text?.replaceAll("\u00a0", " ");
 describe("durations", () => {
   it.each([
     [0.414, "0.41 s"],
+    [0.0038, "< 0.01 s"],
     [0.996, "1.0 s"],
     [1.94, "1.9 s"],
     [12.4, "12 s"],

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { assertionText, captureText, scheduleText } from "@/lib/definition";
 import { barHeights, slowCell, usualSeconds } from "@/lib/grid";
 import { timingSpans } from "@/lib/timings";
-import { asTable, showExpectation, showValue } from "@/lib/value";
+import { addedWords, asTable, changeWords, inUnit, showExpectation, showValue } from "@/lib/value";
 import { tokensOfLine } from "@/lib/yaml";
 import { grid } from "./sample/data";
 
@@ -17,6 +17,20 @@ describe("values", () => {
     expect(showExpectation("between", [1, 5])).toBe("between 1 and 5");
     expect(showExpectation("exists", false)).toBe("does not exist");
     expect(showExpectation("newer_than", "24h")).toBe("newer than 24h");
+  });
+
+  it("carry a unit where a bare number would puzzle", () => {
+    expect([inUnit("age", 86400), inUnit("Size", 4100), inUnit("count", 3)].map((value) => String(value).replaceAll("\u00a0", " "))).toEqual(["24 h", "4.1 kB", "3"]);
+  });
+
+  it("are not said twice beside the rule", () => {
+    expect(addedWords("size", "size: nothing found, expected above 0")).toBe("nothing found");
+    expect(addedWords("$.a[0]", "the path leads nowhere")).toBe("the path leads nowhere");
+    expect(addedWords("count", null)).toBeNull();
+  });
+
+  it("are named in a difference by what was looked at", () => {
+    expect(["assertions[0].actual", "findings.Size", "captures.invoice", "status"].map((path) => changeWords(path, [{ label: "count" }]))).toEqual(["count (actual)", "Size", "captured invoice", "status"]);
   });
 
   it("become a table from columns and rows, from objects, and from a named list", () => {

@@ -114,10 +114,13 @@ export const diffQuery = (runId: string) =>
 export const gridQuery = (processId: string) =>
   queryOptions({
     queryKey: ["grid", processId],
-    queryFn: () =>
-      answer(
+    /** Oldest first, as the grid is read. */
+    queryFn: async () => {
+      const columns = await answer(
         client.GET("/api/v1/metrics/processes/{process_id}/grid", { params: { path: { process_id: processId }, query: { limit: GRID_COLUMNS } } }),
-      ),
+      );
+      return columns.sort((a, b) => (a.queued_at < b.queued_at ? -1 : 1));
+    },
   });
 
 /** More text than this is not put on the page at once; the file itself can be opened. */

@@ -1,13 +1,13 @@
 /** Parts of a definition in words. */
-import type { Assertion, Capture, Schedule, Step } from "@/api/types";
+import type { Assertion, Capture, Definition, Schedule, Step } from "@/api/types";
 import { readDuration } from "./format";
-import { showExpectation, showValue } from "./value";
+import { inUnit, showExpectation, showValue } from "./value";
 
 /** `$.state one of PAID, SHIPPED`, `.order-number text = 4711`, `rows = 1`. */
 export function assertionText(assertion: Assertion): string {
   const subject = assertion.argument ? `${prefixOf(assertion.subject)}${assertion.argument}` : assertion.subject;
   const where = [assertion.row && `${assertion.row} row`, subject, assertion.part].filter(Boolean).join(" ");
-  const holds = Object.entries(assertion.operators).map(([operator, expected]) => showExpectation(operator, expected));
+  const holds = Object.entries(assertion.operators).map(([operator, expected]) => showExpectation(operator, inUnit(assertion.subject, expected)));
   return `${where} ${holds.join(" and ")}`;
 }
 
@@ -26,10 +26,11 @@ export function captureText(capture: Capture): string {
   return `${text}${capture.type ? ` as ${capture.type}` : ""}${capture.optional ? " (optional)" : ""}`;
 }
 
+type Retry = Step["retry"] | NonNullable<Definition["defaults"]>["retry"];
+
 /** `at most 3, 2 s apart, growing to 30 s, after dns, connect`. */
-export function retryText(step: Step, attempts: number): string {
+export function retryText(retry: Retry, attempts: number): string {
   if (attempts <= 1) return "one, no repeat";
-  const retry = step.retry;
   if (!retry) return `at most ${attempts}`;
   const growing = retry.backoff === "exponential" ? `, growing to ${readDuration(retry.max_interval) ?? "30 s"}` : "";
   return `at most ${attempts}, ${readDuration(retry.interval) ?? "2 s"} apart${growing}`;

@@ -12,12 +12,13 @@ function pair(value: number, unit: string): string {
 export function formatDuration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
   const value = Math.max(0, seconds);
+  if (value > 0 && value < 0.005) return `<${NBSP}0.01${NBSP}s`;
   if (value < 0.995) return `${value.toFixed(2)}${NBSP}s`;
   if (value < 9.95) return `${value.toFixed(1)}${NBSP}s`;
   const whole = Math.round(value);
   if (whole < MINUTE) return pair(whole, "s");
   if (whole < HOUR) return twoUnits(whole, MINUTE, "m", 1, "s", "min");
-  if (whole < DAY) return twoUnits(whole - (whole % MINUTE), HOUR, "h", MINUTE, "m", "h");
+  if (whole < 2 * DAY) return twoUnits(whole - (whole % MINUTE), HOUR, "h", MINUTE, "m", "h");
   return twoUnits(whole - (whole % HOUR), DAY, "d", HOUR, "h", "d");
 }
 

@@ -1,3 +1,5 @@
+import { formatBytes, formatDuration } from "./format";
+
 /** JSON values as one line of text, exact enough to compare: text stays text, never HTML. */
 export function showValue(value: unknown): string {
   if (value === undefined) return "";
@@ -5,6 +7,13 @@ export function showValue(value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return JSON.stringify(value);
+}
+
+/** Ages and durations travel as seconds and sizes as bytes; people read them with a unit. Anything else stays. */
+export function inUnit(what: string, value: unknown): unknown {
+  if (typeof value !== "number") return value;
+  if (/^(age|elapsed)$/i.test(what)) return formatDuration(value).replace(/\.0(?=\u00a0s)/, "");
+  return /^size$/i.test(what) ? formatBytes(value) : value;
 }
 
 const SYMBOL: Record<string, string> = {
@@ -35,6 +44,20 @@ export function showExpectation(operator: string, expected: unknown): string {
     return `${symbol} ${expected.map(showValue).join(", ")}`;
   }
   return `${symbol} ${showValue(expected)}`;
+}
+
+/** The path of a change as words: `findings.Size` is `Size`, `assertions[1].actual` is what that assertion looks at. */
+export function changeWords(path: string, assertions: readonly { label: string }[]): string {
+  const at = /^assertions\[(\d+)\]\.(\w+)$/.exec(path);
+  if (at) return `${assertions[Number(at[1])]?.label ?? `assertion ${Number(at[1]) + 1}`} (${at[2]})`;
+  if (path.startsWith("findings.")) return path.slice("findings.".length);
+  return path.startsWith("captures.") ? `captured ${path.slice("captures.".length)}` : path.replaceAll("_", " ");
+}
+
+/** What an assertion says beyond the value and the rule that stand beside it; null if that is all. */
+export function addedWords(label: string, message: string | null | undefined): string | null {
+  const words = (message ?? "").replace(new RegExp(`^${label.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}: `), "").replace(/, expected [\s\S]*$/, "");
+  return words || null;
 }
 
 export type Table = { columns: string[]; rows: unknown[][]; note?: string };

@@ -88,7 +88,18 @@ function start(key: string): RunView {
   return run;
 }
 
+/** How long the stream stays away after `POST /sample/break`, which stands for a gateway that restarts. */
+const BREAK_MS = 4000;
+let brokenUntil = 0;
+
+function breakStreams(): void {
+  brokenUntil = Date.now() + BREAK_MS;
+  for (const stream of streams) stream.destroy();
+  streams.clear();
+}
+
 function listen(request: IncomingMessage, response: ServerResponse): void {
+  if (Date.now() < brokenUntil) return send(response, 503, problem(503, "Unavailable", "The gateway is restarting."));
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
   response.write(": here\n\n");
   streams.add(response);
@@ -97,6 +108,10 @@ function listen(request: IncomingMessage, response: ServerResponse): void {
 
 async function write(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
   const body = await bodyOf(request);
+  if (path === "/sample/break") {
+    breakStreams();
+    return send(response, 204);
+  }
   if (path === "/session" && request.method === "DELETE") {
     signedIn = false;
     return send(response, 204);

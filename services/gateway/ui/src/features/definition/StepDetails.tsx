@@ -40,7 +40,7 @@ function Facts({ step, definition }: { step: Step; definition: Definition }) {
     ["Captures", lines(Object.entries(step.capture ?? {}).map(([name, capture]) => `${name} ← ${captureText(capture)}`))],
     ["Only if", step.if && <code>{step.if}</code>],
     ["Timeout", formatDuration(stepTimeout(step, definition)).replace(/\.0(?=\u00a0s)/, "")],
-    ["Attempts", retryText(step, stepAttempts(step, definition))],
+    ["Attempts", retryText(step.retry ?? definition.defaults?.retry, stepAttempts(step, definition))],
     ["Waits for it", waitText(step)],
     ["Expected within", allowanceOf(step)],
     ["On failure", { stop: "the chain stops", continue: "the chain goes on", warn: "only a warning" }[step.on_failure ?? "stop"]],

@@ -1,12 +1,13 @@
 import type { StepView } from "@/api/types";
 import { Facts } from "@/components/DataTable";
+import { inUnit } from "@/lib/value";
 import { EvidenceView } from "./EvidenceView";
 import styles from "./EvidencePanel.module.css";
 
 /** Captured values, findings, and the data that was looked at. */
 export function DataTab({ runId, step }: { runId: string; step: StepView }) {
   const captures = Object.entries(step.captures ?? {});
-  const findings = (step.findings ?? []).map((finding): [string, unknown] => [finding.label, finding.value]);
+  const findings = (step.findings ?? []).map((finding): [string, unknown] => [finding.label, inUnit(finding.label, finding.value)]);
   const evidence = (step.evidence ?? []).filter((piece) => piece.kind !== "request");
   if (captures.length + findings.length + evidence.length === 0) {
     return <p className={styles.quiet}>Nothing was collected by this step.</p>;

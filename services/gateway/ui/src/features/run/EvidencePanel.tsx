@@ -41,7 +41,7 @@ export function EvidencePanel({ shown, step, tab, onTab }: Props) {
         </p>
         {step.description && <p>{step.description}</p>}
       </header>
-      {shown.run ? <RunTabs shown={shown} step={step} tab={tab} onTab={onTab} /> : <PlannedStep step={step} planned={planned} />}
+      {shown.run ? <RunTabs shown={shown} step={step} tab={tab} onTab={onTab} /> : <PlannedStep step={step} planned={planned} defaults={shown.definition?.defaults} />}
     </Card>
   );
 }
@@ -69,5 +69,5 @@ function withoutConnection(target: string, connection: string | null): string {
 function attemptsPhrase(step: StepView): string {
   const attempt = step.attempt ?? 0;
   if (attempt < 2) return "";
-  return attempt > (step.of_attempts ?? 1) ? ` · ${plural(attempt, "look")}` : ` · ${plural(attempt, "attempt")}`;
+  return step.waiting_until || attempt > (step.of_attempts ?? 1) ? ` · ${plural(attempt, "look")}` : ` · ${plural(attempt, "attempt")}`;
 }

@@ -4,7 +4,7 @@ import { Box } from "@/components/Page";
 import { Ago, Clock } from "@/components/Time";
 import { formatDuration } from "@/lib/format";
 import { failureWord, isOpenStep, tone, word } from "@/lib/status";
-import { showExpectation, showValue } from "@/lib/value";
+import { addedWords, inUnit, showExpectation, showValue } from "@/lib/value";
 import styles from "./EvidencePanel.module.css";
 
 /** What should be, beside what is. */
@@ -18,7 +18,7 @@ export function ExpectedTab({ step }: { step: StepView }) {
         {step.since_at && <Allowance step={step} />}
         {(step.findings ?? []).map((finding, index) => (
           <Box key={index} title={finding.label}>
-            <code>{showValue(finding.value)}</code>
+            <code>{showValue(inUnit(finding.label, finding.value))}</code>
           </Box>
         ))}
       </div>
@@ -59,7 +59,7 @@ function AssertionTable({ assertions }: { assertions: readonly AssertionOutcome[
               <code>{assertion.label}</code>
             </td>
             <td>
-              <code>{showExpectation(assertion.operator, assertion.expected)}</code>
+              <code>{showExpectation(assertion.operator, inUnit(assertion.label, assertion.expected))}</code>
             </td>
             <td>
               <Actual assertion={assertion} />
@@ -73,12 +73,15 @@ function AssertionTable({ assertions }: { assertions: readonly AssertionOutcome[
 }
 
 /** The value; where there was none, why. */
-function Actual({ assertion: { actual, message } }: { assertion: AssertionOutcome }) {
-  if (message && (actual === null || actual === undefined)) return <>{message}</>;
+function Actual({ assertion: { actual, label, message } }: { assertion: AssertionOutcome }) {
+  const words = addedWords(label, message);
+  if (words && (actual === null || actual === undefined)) return <>{words}</>;
+  // A message with `expected` in it only repeats the row.
+  const more = message && words === message ? message : null;
   return (
     <>
-      <code>{showValue(actual ?? null)}</code>
-      {message && <small>{message}</small>}
+      <code>{showValue(inUnit(label, actual ?? null))}</code>
+      {more && <small>{more}</small>}
     </>
   );
 }
@@ -86,7 +89,7 @@ function Actual({ assertion: { actual, message } }: { assertion: AssertionOutcom
 /** The sentence of the failure, when it says more than the table does. */
 function Message({ step }: { step: StepView }) {
   if (!step.message || isOpenStep(step.status)) return null;
-  if (step.failure_class === "assertion" && (step.assertions ?? []).some((one) => !one.met)) return null;
+  if ((step.assertions ?? []).some((one) => !one.met && (step.failure_class === "assertion" || one.message === step.message))) return null;
   return (
     <p className={styles.message}>
       <b>{failureWord(step.failure_class) ?? word(step.status)}</b> · {step.message}

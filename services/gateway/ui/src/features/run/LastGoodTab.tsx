@@ -6,7 +6,7 @@ import { Problem } from "@/components/States";
 import { StatusBadge } from "@/components/Status";
 import { formatDuration } from "@/lib/format";
 import { type AnyStatus, isOpenRun } from "@/lib/status";
-import { showValue } from "@/lib/value";
+import { changeWords, showValue } from "@/lib/value";
 import styles from "./EvidencePanel.module.css";
 
 /** This step against the same step of the last run that was good. */
@@ -28,12 +28,12 @@ export function LastGoodTab({ run, step }: { run: RunView; step: StepView }) {
         </Link>
         .
       </p>
-      {found ? <Comparison diff={found} /> : <p className={styles.quiet}>This step is the same as in the last good run.</p>}
+      {found ? <Comparison diff={found} step={step} /> : <p className={styles.quiet}>This step is the same as in the last good run.</p>}
     </div>
   );
 }
 
-function Comparison({ diff }: { diff: StepDiff }) {
+function Comparison({ diff, step }: { diff: StepDiff; step: StepView }) {
   if (!diff.before_status) return <p className={styles.quiet}>The last good run did not have this step.</p>;
   const changes = diff.changes ?? [];
   return (
@@ -64,7 +64,7 @@ function Comparison({ diff }: { diff: StepDiff }) {
           {changes.map((change) => (
             <tr key={change.path}>
               <td>
-                <code>{change.path}</code>
+                {changeWords(change.path, step.assertions ?? [])}
               </td>
               <td>
                 <code>{showValue(change.before ?? null)}</code>

@@ -1,14 +1,14 @@
-import type { Step, StepView } from "@/api/types";
+import type { Definition, Step, StepView } from "@/api/types";
 import { Box } from "@/components/Page";
 import { assertionText, retryText, waitText } from "@/lib/definition";
 import { formatDuration } from "@/lib/format";
 import styles from "./EvidencePanel.module.css";
 
 /** Before any run: what this step will look at and what must hold. */
-export function PlannedStep({ step, planned }: { step: StepView; planned: Step | undefined }) {
+export function PlannedStep({ step, planned, defaults }: { step: StepView; planned: Step | undefined; defaults: Definition["defaults"] | undefined }) {
   const assertions = planned?.assert ?? [];
   const captures = Object.keys(planned?.capture ?? {});
-  const retry = planned && retryText(planned, step.of_attempts ?? 1);
+  const retry = planned && retryText(planned.retry ?? defaults?.retry, step.of_attempts ?? 1);
   const wait = planned && waitText(planned);
   return (
     <div className={styles.planned}>

@@ -62,7 +62,7 @@ function linkFacts({ run }: Shown): Fact[] {
   if (!run) return [];
   const facts: Fact[] = [];
   if (run.status !== "success" && !isOpenRun(run.status)) {
-    facts.push(["Last good run of this key", run.last_good_run ? <RunLink id={run.last_good_run}>show</RunLink> : "never"]);
+    facts.push(["Last good run", run.last_good_run ? <RunLink id={run.last_good_run}>show</RunLink> : "never"]);
   }
   if (run.from_run) facts.push([`Continues${run.from_step ? ` from ${run.from_step}` : ""}`, <RunLink key="from" id={run.from_run}>the run before</RunLink>]);
   const again = run.rechecked_by?.at(-1);

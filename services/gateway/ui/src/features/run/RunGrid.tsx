@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { GRID_COLUMNS, gridQuery } from "@/api/queries";
+import { gridQuery } from "@/api/queries";
 import type { GridColumn, StepView } from "@/api/types";
 import { Card } from "@/components/Page";
 import { Empty, Loading, Problem } from "@/components/States";
@@ -17,11 +17,11 @@ type Props = { processId: string; steps: readonly StepView[]; shownRun: string |
 /** The last runs side by side: durations on top, steps below. Pointing compares, a click opens in place. */
 export function RunGrid({ processId, steps, shownRun, onOpen, waitingFirst }: Props) {
   const grid = useQuery(gridQuery(processId));
-  const columns = [...(grid.data ?? [])].sort((a, b) => (a.queued_at < b.queued_at ? -1 : 1)).slice(-GRID_COLUMNS);
+  const columns = grid.data ?? [];
   return (
     <Card className={styles.card} aria-label="Last runs">
       <header className={styles.head}>
-        <h2>{columns.length > 0 ? `Last ${plural(columns.length, "run")}` : "Runs"}</h2>
+        <h2>{columns.length > 0 ? columns.length === 1 ? "The first run" : `Last ${plural(columns.length, "run")}` : "Runs"}</h2>
         {columns.length > 0 && <span>all keys · duration above, steps below · click a column to open the run</span>}
       </header>
       {grid.isPending && <Loading rows={3} label="Loading the last runs" />}
@@ -64,7 +64,7 @@ function Columns({ columns, steps, shownRun, onOpen }: ColumnsProps) {
   };
   return (
     <>
-      <div className={styles.grid}>
+      <div className={styles.grid} style={{ "--runs": count } as React.CSSProperties}>
         <div className={styles.names} aria-hidden="true">
           <span className={styles.barSpace} />
           {steps.map((step) => (
