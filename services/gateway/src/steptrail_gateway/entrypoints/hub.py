@@ -22,9 +22,12 @@ _FRAMES_PER_TURN: Final = 100
 
 
 class Client:
-    """One open stream. `gone` is set when it must end: `too_slow` at once, otherwise after what is pending."""
+    """One open stream. `gone` is set when it must end: `too_slow` at once, otherwise after what is pending.
 
-    __slots__ = ("_already", "_max_pending", "_pending", "_wake", "caller", "gone", "too_slow", "wants")
+    One reader waits on a plain future: this is the path that every event takes to every browser.
+    """
+
+    __slots__ = ("_already", "_max_pending", "_pending", "_waiter", "caller", "gone", "too_slow", "wants")
 
     def __init__(self, caller: Caller, wants: Wants, max_pending: int) -> None:
         self.caller = caller
@@ -32,7 +35,7 @@ class Client:
         self.gone = asyncio.Event()
         self.too_slow = False
         self._pending: deque[Frame | bytes] = deque()
-        self._wake = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self._already: set[tuple[str, int]] = set()
         self._max_pending = max_pending
 
@@ -43,14 +46,14 @@ class Client:
             self.end()
             return
         self._pending.append(frame)
-        self._wake.set()
+        self._wake()
 
     def end(self) -> None:
         self.gone.set()
-        self._wake.set()
+        self._wake()
 
     def skip(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Events that were replayed from the log and may still arrive live."""
+        """Events that were replayed from the log and may still arrive live, or wait here already."""
         self._already.update(keys)
 
     def forget_skipped(self) -> None:
@@ -59,21 +62,29 @@ class Client:
     async def take(self) -> bytes:
         """Everything pending as one piece; empty when the client is to end."""
         while True:
-            if self._pending:
-                frames = list(self._pending)
-                self._pending.clear()
-                self._wake.clear()
-                data = b"".join(frame if isinstance(frame, bytes) else self._unless_known(frame) for frame in frames)
-                if data:
-                    return data
+            if self._pending and (data := self._drain()):
+                return data
             if self.gone.is_set():
                 return b""
-            await self._wake.wait()
-            if not self._pending and not self.gone.is_set():
-                self._wake.clear()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
-    def _unless_known(self, frame: Frame) -> bytes:
-        return b"" if frame.key is not None and frame.key in self._already else frame.data
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _drain(self) -> bytes:
+        pieces = []
+        while self._pending:
+            frame = self._pending.popleft()
+            if isinstance(frame, bytes):
+                pieces.append(frame)
+            elif not self._already or frame.key not in self._already:
+                pieces.append(frame.data)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class Hub:
