@@ -28,6 +28,8 @@ from steptrail_common.web import build_app
 
 START_PATIENCE_SECONDS = 60.0
 """How long a start waits for a database or broker that is not there yet."""
+UNREAD_SECONDS = 60
+"""A peer that reads nothing of what it was sent for so long loses its connection and what is buffered for it."""
 _GRACEFUL_HTTP_SECONDS = 5
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _HEALTHY_AFTER_SECONDS = 60.0
@@ -237,11 +239,14 @@ def _listen(host: str, port: int) -> socket.socket:
     """Bind before anything starts, so that a taken port is one clear sentence."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another port"
         ) from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return listener
 
 
 def _serve_metrics(host: str, port: int | None) -> Callable[[], None]:

@@ -260,3 +260,21 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         out, err = process.process.communicate(timeout=60)
     assert (process.process.returncode, out) == (2, "")
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in err
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux only")
+async def test_peer_that_never_reads_loses_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel lets go of it, so that what is buffered for it does not stay for ever."""
+    monkeypatch.setattr(runner, "UNREAD_SECONDS", 1)
+    listener = runner._listen("127.0.0.1", 0)
+    silent = socket.create_connection(listener.getsockname())
+    accepted, _ = listener.accept()
+    reader, writer = await asyncio.open_connection(sock=accepted)
+    writer.write(b"x" * 20_000_000)
+    with pytest.raises((TimeoutError, ConnectionError)):
+        async with asyncio.timeout(30):
+            await writer.drain()
+    assert writer.is_closing() or reader.exception() is not None
+    silent.close()
+    writer.close()
+    listener.close()
