@@ -109,6 +109,9 @@ class Bench:
         await worker.start()
         self.stack.push_async_callback(bus.close)
         self.workers.append(worker)
+        async with asyncio.timeout(20):
+            while worker.worker_id not in (await self.http.get("/workers")).text:  # noqa: ASYNC110 - over HTTP
+                await asyncio.sleep(0.02)
         return worker
 
     async def add_replica(self, **settings: Any) -> httpx2.AsyncClient:
@@ -134,7 +137,7 @@ class Bench:
     async def events(self, run_id: str) -> list[dict[str, Any]]:
         return list((await self.http.get(f"/runs/{run_id}/events")).json()["items"])
 
-    async def until(self, run_id: str, good: Callable[[dict[str, Any]], bool], seconds: float = 10.0) -> dict[str, Any]:
+    async def until(self, run_id: str, good: Callable[[dict[str, Any]], bool], seconds: float = 30.0) -> dict[str, Any]:
         """Wait for a state of the run, seen through the API."""
         view: dict[str, Any] = {}
         try:
@@ -147,7 +150,13 @@ class Bench:
         except TimeoutError:
             raise AssertionError(f"not reached: {json.dumps(view)[:3000]}") from None
 
-    async def ended(self, run_id: str, seconds: float = 10.0) -> dict[str, Any]:
+    async def eventually(self, good: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Wait for something that cannot be awaited."""
+        async with asyncio.timeout(seconds):
+            while not good():  # noqa: ASYNC110 - a state of the test's surroundings
+                await asyncio.sleep(0.01)
+
+    async def ended(self, run_id: str, seconds: float = 30.0) -> dict[str, Any]:
         return await self.until(run_id, lambda view: view["ended_at"] is not None, seconds)
 
 

@@ -40,6 +40,8 @@ class Ticker:
         self._outbox_age_seconds = outbox_age_seconds
         self._poked = asyncio.Event()
         self._next = 0.0
+        self._scan_at = 0.0
+        self._prune_at = time.monotonic() + _PRUNE_EVERY_SECONDS
         self._empty: frozenset[str] = frozenset()
         self._empty_at = float("-inf")
 
@@ -53,18 +55,25 @@ class Ticker:
             self._poked.set()
 
     async def run(self) -> None:
-        """Until cancelled. Raises `Unavailable` while the store is away; the runner begins again."""
-        scan_at, prune_at = 0.0, time.monotonic() + _PRUNE_EVERY_SECONDS
+        """Until cancelled; a transaction under way then ends first. Raises `Unavailable` while the store is away."""
         while True:
-            await self._sweep_due()
-            now = time.monotonic()
-            if now >= scan_at:
-                await repair_orphans(store=self._store, poke=self.poke)
-                scan_at = now + self._orphan_scan_seconds
-            if now >= prune_at:
-                await self._store.prune(older_than_seconds=_FORGET_AFTER_SECONDS)
-                prune_at = now + _PRUNE_EVERY_SECONDS
+            turn = asyncio.create_task(self._turn(), name="ticker turn")
+            try:
+                await asyncio.shield(turn)
+            except asyncio.CancelledError:
+                await asyncio.wait([turn])
+                raise
             await self._pause()
+
+    async def _turn(self) -> None:
+        await self._sweep_due()
+        now = time.monotonic()
+        if now >= self._scan_at:
+            await repair_orphans(store=self._store, poke=self.poke)
+            self._scan_at = now + self._orphan_scan_seconds
+        if now >= self._prune_at:
+            await self._store.prune(older_than_seconds=_FORGET_AFTER_SECONDS)
+            self._prune_at = now + _PRUNE_EVERY_SECONDS
 
     async def _sweep_due(self) -> None:
         """Handle all that is due, then note when the next thing is."""
