@@ -99,6 +99,8 @@ class SecretsKeyring:
     def of_settings(cls, keys: Iterable[SecretStr], files: Iterable[Path | str]) -> "SecretsKeyring":
         """The keys a service was given, by value and by file. Raises `ConfigurationError` when there is none."""
         found = (*(key.get_secret_value() for key in keys), *cls.from_files(files).private_keys)
+        for key in found:
+            _private_key(key)
         if not found:
             raise ConfigurationError(
                 "PRIVATE_KEY_FILES: name the file with the private key that opens secrets (`steptrail keys` makes one)"

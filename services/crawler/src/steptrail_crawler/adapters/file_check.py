@@ -54,7 +54,7 @@ class FileCheckKind:
         pattern = printable(check.path or place.title)
         facts = [FileFact(entry.name, entry.path or place.title, entry.size, entry.modified) for entry in files]
         subject = FilesSubject(facts, f"{pattern} in {place.title}" if path else pattern, context.now, content)
-        masker = masker_of(context.connection) if place.title.startswith("http") else Masker()
+        masker = _masker(context.connection)
         listing = await _listing(place, path, files)
         evidence = [EvidenceDraft("listing", "Files", "text/plain; charset=utf-8", listing)]
         if content is not None:
@@ -140,6 +140,11 @@ class FileCheckKind:
             return None, False
         path = files[0].path.split("/") if files[0].path else []
         return await place.content(path, MAX_BODY_BYTES)
+
+
+def _masker(connection: OpenedConnection | None) -> Masker:
+    has_secrets = connection is not None and isinstance(connection.settings, HttpSettings)
+    return masker_of(connection) if has_secrets else Masker()
 
 
 def _is_http(root: str) -> bool:
