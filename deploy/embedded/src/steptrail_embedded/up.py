@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 
+import httpx2
 import uvloop
 
 from steptrail_common import telemetry
@@ -54,6 +56,18 @@ async def _welcome(
     url = f"http://{host}:{port}"
     if shop_url:
         await install(embedded.catalog, shop_url, options.data.demo)
-    token = await create_api_token(embedded.gateway, ADMINISTRATOR, name="command line of this machine")
-    options.data.write_access(url, token)
+    options.data.write_access(url, await _command_line_token(options, embedded))
     announce(url, url + await create_sign_in_link(embedded.gateway, ADMINISTRATOR))
+
+
+async def _command_line_token(options: Options, embedded: Embedded) -> str:
+    """The token of the last start while it is good, so that programs go on after a restart; else a new one."""
+    access = options.data.read_access()
+    assert embedded.gateway.app is not None  # noqa: S101  (the gateway always has one)
+    if access is not None:
+        headers = {"Authorization": f"Bearer {access['token']}"}
+        transport = httpx2.ASGITransport(app=embedded.gateway.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
+            if (await client.get("/api/v1/me")).status_code == HTTPStatus.OK:
+                return str(access["token"])
+    return await create_api_token(embedded.gateway, ADMINISTRATOR, name="command line of this machine")
