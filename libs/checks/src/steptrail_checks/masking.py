@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 from steptrail_common.contracts.model import Json
@@ -81,10 +82,17 @@ class Masker:
         return self._by_pattern(self.text(url))
 
     def _by_pattern(self, text: str) -> str:
-        names = "|".join(re.escape(key) for key in sorted(self.keys))
-        pairs = re.compile(rf"(?i)(?P<key>(?:^|[?&;\s])(?:{names})=)[^&;\s#]+")
-        quoted = re.compile(rf'(?i)(?P<key>"(?:{names})"\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|[0-9.eE+-]+|true|false)')
+        pairs, quoted = _patterns(self.keys)
         return quoted.sub(rf'\g<key>"{MASK}"', pairs.sub(rf"\g<key>{MASK}", text))
+
+
+@lru_cache(maxsize=64)
+def _patterns(keys: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """(`key=value` of queries, forms and text; `"key": value` of JSON that does not parse)."""
+    names = "|".join(re.escape(key) for key in sorted(keys))
+    pairs = re.compile(rf"(?i)(?P<key>(?:^|[?&;\s])(?:{names})=)[^&;\s#]+")
+    quoted = re.compile(rf'(?i)(?P<key>"(?:{names})"\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|[0-9.eE+-]+|true|false)')
+    return pairs, quoted
 
 
 def _spellings(secret: str) -> set[str]:

@@ -72,6 +72,8 @@ class CookieJar:
 
     def for_url(self, url: str) -> dict[str, str]:
         """The `Cookie` header for an address, or nothing."""
+        if not len(self._cookies.jar):
+            return {}
         request = httpx2.Request("GET", url)
         self._cookies.set_cookie_header(request)
         cookie = request.headers.get("cookie")
@@ -79,8 +81,8 @@ class CookieJar:
 
     def keep(self, answer: Answer) -> None:
         """Take the cookies of an answer, as long as there is room; those for other domains are refused."""
-        if len(self._cookies.jar) < MAX_COOKIES:
-            cookies = [pair for pair in answer.headers if pair[0].lower() == "set-cookie"][:MAX_COOKIES]
+        cookies = [pair for pair in answer.headers if pair[0].lower() == "set-cookie"][:MAX_COOKIES]
+        if cookies and len(self._cookies.jar) < MAX_COOKIES:
             request = httpx2.Request("GET", answer.url)
             self._cookies.extract_cookies(httpx2.Response(answer.status, headers=cookies, request=request))
 
