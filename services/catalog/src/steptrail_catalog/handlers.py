@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
 from steptrail_common.bus.port import Destination, Message
-from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import (
     ConnectionDeleted,
     ConnectionRights,
     ConnectionSaved,
-    ConnectionSettings,
     ConnectionWrite,
     ProcessDeleted,
     ProcessSaved,
@@ -26,30 +23,11 @@ from steptrail_common.errors import Conflict, InvalidInput
 from steptrail_common.sealing import seal, target_host
 
 from steptrail_catalog.domain.source import Source
-from steptrail_catalog.domain.targets import faults_of, used_secrets
+from steptrail_catalog.domain.targets import faults_of, settings_of, used_secrets
 from steptrail_catalog.domain.validation import to_yaml, validate
-from steptrail_catalog.ports import (
-    Connection,
-    ConnectionStore,
-    Process,
-    ProcessStore,
-    Revision,
-    SealedSecret,
-    Told,
-)
+from steptrail_catalog.ports import Connection, Process, Revision, SealedSecret, Stores, Told
 
-_SETTINGS: TypeAdapter[ConnectionSettings] = TypeAdapter(ConnectionSettings)
 UNKNOWN_RIGHTS = ConnectionRights(level="unknown", detail="Not tested since it was changed")
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """What every use case here needs."""
-
-    processes: ProcessStore
-    connections: ConnectionStore
-    clock: Clock
-    public_key: str
 
 
 def now(stores: Stores) -> datetime:
@@ -73,7 +51,8 @@ async def known_connections(document: Mapping[str, Any], *, stores: Stores) -> d
     return {connection.connection_id: connection.settings["kind"] for connection in found}
 
 
-async def _definition(source: Source, *, stores: Stores) -> Definition:
+async def valid_definition(source: Source, *, stores: Stores) -> Definition:
+    """The definition of a document without faults. Raises `InvalidInput`."""
     report = await check(source, stores=stores)
     if report.definition is None or report.errors:
         first = report.errors[0]
@@ -83,7 +62,7 @@ async def _definition(source: Source, *, stores: Stores) -> Definition:
 
 async def create_process(source: Source, *, by: str, stores: Stores) -> Process:
     """Save a new process. Raises `InvalidInput`, `Conflict`."""
-    definition = await _definition(source, stores=stores)
+    definition = await valid_definition(source, stores=stores)
     number = await stores.processes.next_revision(definition.process)
     revision = _revision(source, definition, number, by=by, at=now(stores))
     return await stores.processes.create(revision, _process_saved(revision, definition))
@@ -92,7 +71,7 @@ async def create_process(source: Source, *, by: str, stores: Stores) -> Process:
 async def save_process(process_id: str, source: Source, *, expected: int | None, by: str, stores: Stores) -> Process:
     """Save a new revision on top of `expected` (None: the newest). Raises `InvalidInput`, `NotFound`, `Stale`."""
     present = await stores.processes.get(process_id)
-    definition = await _definition(source, stores=stores)
+    definition = await valid_definition(source, stores=stores)
     if definition.process != process_id:
         raise InvalidInput.field(
             "process", f"must stay {process_id}: history hangs on it; duplicate it to change the id"
@@ -106,7 +85,7 @@ async def restore_revision(process_id: str, number: int, *, expected: int | None
     """Save an old revision again as the newest. Raises `InvalidInput` when it would not be valid today."""
     present = await stores.processes.get(process_id)
     old = await stores.processes.revision(process_id, number)
-    definition = await _definition(Source(document=old.document, text=old.source_yaml), stores=stores)
+    definition = await valid_definition(Source(document=old.document, text=old.source_yaml), stores=stores)
     below = present.current.revision if expected is None else expected
     revision = replace(
         old,
@@ -214,7 +193,7 @@ async def save_connection(given: ConnectionWrite, *, expected: int | None, by: s
 
 def _carried_away(present: Connection, given: ConnectionWrite, kept: Mapping[str, SealedSecret]) -> list[FieldError]:
     """A stored secret never goes to another host or kind of target: it must be entered again."""
-    before = settings_of(present)
+    before = settings_of(present.settings)
     if before.kind == given.settings.kind and target_host(before) == target_host(given.settings):
         return []
     message = (
@@ -222,11 +201,6 @@ def _carried_away(present: Connection, given: ConnectionWrite, kept: Mapping[str
         "enter this secret again, or send null to remove it"
     )
     return [FieldError(path=f"body.secrets.{name}", message=message) for name in kept]
-
-
-def settings_of(connection: Connection) -> ConnectionSettings:
-    """The typed settings of a stored connection."""
-    return _SETTINGS.validate_python(connection.settings)
 
 
 async def delete_connection(connection_id: str, *, by: str, stores: Stores) -> None:

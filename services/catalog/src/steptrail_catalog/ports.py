@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from steptrail_common.bus.port import Destination, Message
+from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import ProcessSummary
 
 Told = tuple[Destination, Message]
@@ -147,3 +148,13 @@ class ConnectionStore(Protocol):
 
     async def store_rights(self, connection_id: str, rights: dict[str, Any]) -> None:
         """Keep what a worker found; no new version. Raises `NotFound`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What every use case needs."""
+
+    processes: ProcessStore
+    connections: ConnectionStore
+    clock: Clock
+    public_key: str

@@ -15,15 +15,13 @@ from steptrail_common.contracts.catalog import (
     SecretState,
 )
 from steptrail_common.contracts.definition import Definition
-from steptrail_common.errors import Conflict, InvalidInput
+from steptrail_common.errors import Conflict
 
 from steptrail_catalog.domain.plan import plan
-from steptrail_catalog.domain.source import Source
 from steptrail_catalog.domain.summary import summarise
-from steptrail_catalog.domain.targets import SECRET_FIELDS
+from steptrail_catalog.domain.targets import SECRET_FIELDS, settings_of
 from steptrail_catalog.domain.validation import connection_ids
-from steptrail_catalog.handlers import Stores, check, settings_of
-from steptrail_catalog.ports import Connection, Process, Revision
+from steptrail_catalog.ports import Connection, Process, Revision, Stores
 
 
 def summary(process: Process) -> ProcessSummary:
@@ -109,13 +107,9 @@ async def snapshot(process_id: str, number: int | None, *, stores: Stores) -> De
     return await _snapshot(process_id, revision.revision, Definition.model_validate(revision.definition), stores)
 
 
-async def draft_snapshot(source: Source, *, stores: Stores) -> DefinitionSnapshot:
-    """The same of a draft, as revision 0. Raises `InvalidInput`."""
-    report = await check(source, stores=stores)
-    if report.definition is None or report.errors:
-        first = report.errors[0]
-        raise InvalidInput(f"{first.path}: {first.message}", errors=report.errors)
-    return await _snapshot(report.definition.process, 0, report.definition, stores)
+async def draft_snapshot(definition: Definition, *, stores: Stores) -> DefinitionSnapshot:
+    """The same of a draft, as revision 0."""
+    return await _snapshot(definition.process, 0, definition, stores)
 
 
 async def _snapshot(process_id: str, revision: int, definition: Definition, stores: Stores) -> DefinitionSnapshot:
@@ -136,5 +130,5 @@ async def _snapshot(process_id: str, revision: int, definition: Definition, stor
 async def plan_of(definition: Definition, inputs: Mapping[str, Any], *, stores: Stores) -> Plan:
     """What a run would touch, without touching it."""
     found = await stores.connections.many(connection_ids(definition))
-    settings = {connection.connection_id: settings_of(connection) for connection in found}
+    settings = {connection.connection_id: settings_of(connection.settings) for connection in found}
     return plan(definition, inputs, settings)

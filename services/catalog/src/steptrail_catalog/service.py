@@ -22,8 +22,7 @@ from steptrail_catalog.config import Settings
 from steptrail_catalog.domain.plan import plan
 from steptrail_catalog.domain.validation import read_text, validate
 from steptrail_catalog.entrypoints.http import build_api
-from steptrail_catalog.handlers import Stores
-from steptrail_catalog.ports import ConnectionStore, ProcessStore
+from steptrail_catalog.ports import ConnectionStore, ProcessStore, Stores
 
 Hook = Callable[[], Awaitable[None]]
 

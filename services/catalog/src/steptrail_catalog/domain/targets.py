@@ -1,7 +1,9 @@
 """Rules of a connection that the shape of its settings does not tell."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from pydantic import TypeAdapter
 from steptrail_common.contracts.catalog import (
     ConnectionSettings,
     ConnectionWrite,
@@ -25,6 +27,8 @@ SECRET_OF_SIGN_IN = {"basic": "password", "bearer": "token", "api_key": "api_key
 """The secret that each way of signing in to an HTTP target needs."""
 MAX_SECRET_CHARACTERS = 10_000
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+_SETTINGS: TypeAdapter[ConnectionSettings] = TypeAdapter(ConnectionSettings)
 
 Fault = tuple[str, str]
 
@@ -126,3 +130,8 @@ def used_secrets(settings: ConnectionSettings) -> frozenset[str]:
         wanted = SECRET_OF_SIGN_IN.get(settings.auth)
         return frozenset({wanted} if wanted else ())
     return frozenset(SECRET_FIELDS[settings.kind])
+
+
+def settings_of(stored: Mapping[str, Any]) -> ConnectionSettings:
+    """The typed settings of a stored connection."""
+    return _SETTINGS.validate_python(stored)

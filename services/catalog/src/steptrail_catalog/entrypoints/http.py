@@ -33,8 +33,7 @@ from steptrail_catalog import handlers, queries
 from steptrail_catalog.domain.source import MEDIA_TYPES, Source
 from steptrail_catalog.domain.summary import sort_name
 from steptrail_catalog.domain.validation import read_text
-from steptrail_catalog.handlers import Stores
-from steptrail_catalog.ports import Process, ProcessFilter
+from steptrail_catalog.ports import Process, ProcessFilter, Stores
 
 YAML = "application/yaml"
 MAX_IDS = 200
@@ -195,8 +194,7 @@ def _checking_processes(stores: Stores) -> APIRouter:
 
     async def planned(body: PlanRequest, process_id: str | None) -> Plan:
         if body.document is not None:
-            draft = await queries.draft_snapshot(Source(body.document), stores=stores)
-            definition = draft.definition
+            definition = await handlers.valid_definition(Source(body.document), stores=stores)
         elif process_id is not None:
             definition = queries.process_view(await stores.processes.get(process_id)).definition
         else:
@@ -330,6 +328,7 @@ def _snapshots(stores: Stores) -> APIRouter:
 
     @router.post("/draft", response_model=DefinitionSnapshot)
     async def draft(body: Document) -> Response:
-        return answer(await queries.draft_snapshot(Source(body), stores=stores))
+        definition = await handlers.valid_definition(Source(body), stores=stores)
+        return answer(await queries.draft_snapshot(definition, stores=stores))
 
     return router

@@ -56,7 +56,8 @@ class MongoRelay:
             finally:
                 OUTBOX_OLDEST.labels(service=self._service).set(self.oldest_unpublished_seconds)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._woken.wait()
 
     @available
     async def publish_batch(self) -> int:
