@@ -41,24 +41,13 @@ def build(
     relay = OutboxRelay(engine, outbox, messages, service="orchestrator")
     limits = limits_of(settings)
     chains = Chains()
-    store = SqlRunStore(
-        engine,
-        limits=limits,
-        worker_live_seconds=settings.worker_live_seconds,
-        committed=relay.wake,
-        chains=chains,
-    )
+    live_seconds = settings.worker_live_seconds
+    store = SqlRunStore(engine, limits=limits, worker_live_seconds=live_seconds, committed=relay.wake, chains=chains)
     reader = SqlRunReader(engine, chains)
     client = catalog or ServiceClient(settings.catalog_url, token)
     definitions = CatalogClient(client)
     prober = BusProber(messages)
-    ticker = Ticker(
-        store,
-        poll_seconds=settings.poll_seconds,
-        orphan_scan_seconds=settings.orphan_scan_seconds,
-        empty_queues=lambda: empty_queues(messages),
-        outbox_age_seconds=lambda: relay.oldest_unpublished_seconds,
-    )
+    ticker = _ticker(settings, store, messages, relay)
 
     async def prepare() -> None:
         await migrate(engine, service="orchestrator", migrations=Path(migrations.__path__[0]))
@@ -85,7 +74,7 @@ def build(
         evidence=EvidenceStore(settings.evidence),
         bus=messages,
         limits=limits,
-        live_seconds=settings.worker_live_seconds,
+        live_seconds=live_seconds,
         poke=ticker.poke,
         new_run_id=new_run_id,
         cursor_key=hashlib.sha256(f"orchestrator cursor {token}".encode()).digest(),
@@ -98,6 +87,16 @@ def build(
         start=[prepare, messages.start, consume],
         stop=[close],
         checks=checks,
+    )
+
+
+def _ticker(settings: Settings, store: SqlRunStore, bus: Bus, relay: OutboxRelay) -> Ticker:
+    return Ticker(
+        store,
+        poll_seconds=settings.poll_seconds,
+        orphan_scan_seconds=settings.orphan_scan_seconds,
+        empty_queues=lambda: empty_queues(bus),
+        outbox_age_seconds=lambda: relay.oldest_unpublished_seconds,
     )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from steptrail_common import telemetry
-from steptrail_common.errors import SteptrailError
+from steptrail_common.errors import SteptrailError, Unavailable
 
 from steptrail_orchestrator.handlers import repair_orphans, sweep
 from steptrail_orchestrator.handlers.walking import SWEEP_RUNS
@@ -17,6 +17,7 @@ from steptrail_orchestrator.ports import RunStore
 _PRUNE_EVERY_SECONDS = 600.0
 _FORGET_AFTER_SECONDS = 7200.0
 """Message ids are kept for two hours: longer than any message is on its way."""
+_AWAY_SECONDS = 2.0
 _DEPTHS_FRESH_SECONDS = 2.0
 
 
@@ -55,7 +56,7 @@ class Ticker:
             self._poked.set()
 
     async def run(self) -> None:
-        """Until cancelled; a transaction under way then ends first. Raises `Unavailable` while the store is away."""
+        """Until cancelled; a transaction under way then ends first. A store that is away is asked again soon."""
         while True:
             turn = asyncio.create_task(self._turn(), name="ticker turn")
             try:
@@ -63,6 +64,9 @@ class Ticker:
             except asyncio.CancelledError:
                 await asyncio.wait([turn])
                 raise
+            except Unavailable as error:
+                telemetry.log.warning("ticker.store_away", detail=error.detail)
+                self._next = time.monotonic() + _AWAY_SECONDS
             await self._pause()
 
     async def _turn(self) -> None:
