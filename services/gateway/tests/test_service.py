@@ -20,7 +20,9 @@ from steptrail_common.contracts.events import envelope, routing_key
 from steptrail_common.contracts.orchestrator import RunEvent
 
 PASSWORD = "a password of the tests"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
+"""Generous: many tests may share the machine."""
+pytestmark = pytest.mark.timeout(400)
 
 
 def free_port() -> int:

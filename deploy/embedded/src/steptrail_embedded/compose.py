@@ -22,7 +22,7 @@ from steptrail_dbprobe.service import build as build_dbprobe
 from steptrail_embedded.config import Settings
 from steptrail_embedded.paths import DataFolder
 from steptrail_gateway.config import Settings as GatewaySettings
-from steptrail_gateway.service import Clients
+from steptrail_gateway.service import Clients, GatewayService
 from steptrail_gateway.service import build as build_gateway
 from steptrail_notifier.config import Settings as NotifierSettings
 from steptrail_notifier.service import build as build_notifier
@@ -50,7 +50,7 @@ class Options:
 class Embedded:
     """All services, and the clients between them."""
 
-    gateway: Service
+    gateway: GatewayService
     others: Sequence[Service]
     catalog: ServiceClient
     clients: Sequence[ServiceClient]

@@ -1,6 +1,8 @@
 """The composition root of the gateway: the only place that knows the adapters."""
 
+import asyncio
 import hashlib
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock, SystemClock
 from steptrail_common.contracts.gateway import About, AuditEntry, Role, TokenWrite
 from steptrail_common.database import migrate, open_engine
-from steptrail_common.errors import Unavailable
+from steptrail_common.errors import SteptrailError, Unavailable
 from steptrail_common.service import Service
 from steptrail_common.web import ServiceClient
 
@@ -33,7 +35,7 @@ from steptrail_gateway.entrypoints.http.page import Page
 from steptrail_gateway.entrypoints.hub import Hub
 from steptrail_gateway.entrypoints.upkeep import Upkeep
 from steptrail_gateway.handlers import accounts, tokens
-from steptrail_gateway.ports import Clients, Stores
+from steptrail_gateway.ports import Clients, PasswordHasher, Stores
 
 __all__ = [
     "Clients",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 VERSION: Final = "0.1.0"
+USAGE: Final = "usage: python -m steptrail_gateway [create-link [USERNAME] | verify-audit]"
 MIGRATIONS: Final = Path(__file__).parent / "adapters" / "migrations"
 _AUDIT_CHUNK: Final = 1_000
 
@@ -66,25 +69,12 @@ def build(
     bus = bus or connect(settings.bus, name="steptrail-gateway")
     own_clients = _connect(settings) if clients is None else []
     clients = clients or Clients(*own_clients)
-    engine = open_engine(settings.store)
+    engine, hasher = open_engine(settings.store), Argon2Hasher()
     stores = Stores(SqlUsers(engine), SqlCredentials(engine), SqlAuditLog(engine))
-    hasher = Argon2Hasher()
-    limits = SessionLimits(settings.idle, settings.absolute)
     hub = Hub(streams_per_user=settings.streams_per_user, max_streams=settings.max_streams)
     feed = Feed(hub, clients.orchestrator, clock)
-    upkeep = Upkeep(hub, stores.credentials, clock, limits)
-    gateway = Gateway(
-        stores=stores,
-        hasher=hasher,
-        clock=clock,
-        clients=clients,
-        hub=hub,
-        limits=limits,
-        about=About(version=VERSION, topology=settings.topology, demo=settings.demo),
-        cursor_key=_cursor_key(settings),
-        feed_position=feed.position,
-        public_url=settings.public_url,
-    )
+    gateway = _gateway(settings, stores, hasher, clock, clients, hub, feed)
+    upkeep = Upkeep(hub, stores.credentials, clock, gateway.limits)
     checks = {"store": lambda: _ping(engine), "bus": lambda: _connected(bus)}
     password = settings.admin_password.get_secret_value() if settings.admin_password else None
 
@@ -115,6 +105,30 @@ def build(
         before_shutdown=hub.close,
         stores=stores,
         clock=clock,
+    )
+
+
+def _gateway(
+    settings: Settings,
+    stores: Stores,
+    hasher: PasswordHasher,
+    clock: Clock,
+    clients: Clients,
+    hub: Hub,
+    feed: Feed,
+) -> Gateway:
+    """What the routes work with."""
+    return Gateway(
+        stores=stores,
+        hasher=hasher,
+        clock=clock,
+        clients=clients,
+        hub=hub,
+        limits=SessionLimits(settings.idle, settings.absolute),
+        about=About(version=VERSION, topology=settings.topology, demo=settings.demo),
+        cursor_key=_cursor_key(settings),
+        feed_position=feed.position,
+        public_url=settings.public_url,
     )
 
 
@@ -191,6 +205,38 @@ async def audit_fault(service: GatewayService) -> tuple[int, int | None]:
             return count + len(chunk), fault
         count, before = chunk[-1].number, chunk[-1]
     return count, None
+
+
+async def _print_link(username: str) -> int:
+    settings = Settings.load()
+    async with with_store(settings) as service:
+        path = await create_sign_in_link(service, username)
+    print(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}{path}")
+    return 0
+
+
+async def _verify_audit() -> int:
+    async with with_store(Settings.load()) as service:
+        count, fault = await audit_fault(service)
+    print(f"{count} lines, unbroken" if fault is None else f"line {fault} is not as it was written")
+    return 0 if fault is None else 1
+
+
+def command(arguments: list[str]) -> int:
+    """The commands beside serving; the exit code. What is wrong is one sentence on stderr."""
+    try:
+        match arguments:
+            case ["create-link"]:
+                return asyncio.run(_print_link(accounts.ADMIN))
+            case ["create-link", username]:
+                return asyncio.run(_print_link(username))
+            case ["verify-audit"]:
+                return asyncio.run(_verify_audit())
+    except SteptrailError as error:
+        sys.stderr.write(f"steptrail-gateway: {error.detail}\n")
+        return 1
+    sys.stderr.write(f"{USAGE}\n")
+    return 3
 
 
 def openapi_document() -> dict[str, Any]:
