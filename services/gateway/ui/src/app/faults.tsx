@@ -5,7 +5,7 @@ import { Empty, Problem } from "@/components/States";
 
 export function NotFoundPage() {
   return (
-    <Page title="Not found">
+    <Page title="Not found" heading>
       <Empty icon="question" title="There is nothing at this address">
         <p>It may have been deleted, or the link may be cut short.</p>
         <Link to="/" className={buttonClass()}>
@@ -19,7 +19,7 @@ export function NotFoundPage() {
 /** The last resort: something of ours broke, or the server could not be reached on the way in. */
 export function FaultPage({ error, reset }: ErrorComponentProps) {
   return (
-    <Page title="Something went wrong">
+    <Page title="Something went wrong" heading>
       <Problem error={error as Error} onRetry={reset} />
       <Empty title="Still the same?">
         <Button onClick={() => location.reload()}>Load the page again</Button>

@@ -2,13 +2,14 @@ import clsx from "clsx";
 import { type ReactNode, useEffect } from "react";
 import styles from "./Page.module.css";
 
-/** The frame of a page: its title for the browser's tab, its width. */
-export function Page({ title, children, className }: { title: string; children: ReactNode; className?: string }) {
+/** The frame of a page: its title for the browser's tab, its width. `heading` names a page that shows no name of its own. */
+export function Page({ title, children, className, heading = false }: { title: string; children: ReactNode; className?: string; heading?: boolean }) {
   useEffect(() => {
     document.title = title === "Steptrail" ? title : `${title} · Steptrail`;
   }, [title]);
   return (
     <main id="main" tabIndex={-1} className={clsx(styles.page, className)}>
+      {heading && <h1 className="visually-hidden">{title}</h1>}
       {children}
     </main>
   );
@@ -26,7 +27,7 @@ export function Card({ children, className, ...rest }: { children: ReactNode; cl
 export function Box({ title, children, className }: { title: ReactNode; children: ReactNode; className?: string }) {
   return (
     <div className={clsx(styles.box, className)}>
-      <h3>{title}</h3>
+      <div className={styles.title}>{title}</div>
       <div>{children}</div>
     </div>
   );

@@ -5,6 +5,7 @@ import { processQuery, revisionQuery } from "@/api/queries";
 import type { ProcessView, RevisionView } from "@/api/types";
 import { Button, buttonClass } from "@/components/Button";
 import { YamlBlock } from "@/components/CodeBlock";
+import { CrumbTrail } from "@/components/CrumbTrail";
 import { Card, Page } from "@/components/Page";
 import { Banner, Loading, Problem } from "@/components/States";
 import { Tabs } from "@/components/Tabs";
@@ -26,7 +27,7 @@ export function DefinitionPage() {
   const shown: ProcessView | RevisionView | undefined = old ? revision.data : process.data;
   if (failure || !shown || !process.data) {
     return (
-      <Page title="Definition">
+      <Page title="Definition" heading>
         {failure ? <Problem error={failure} onRetry={() => void Promise.all([process.refetch(), old && revision.refetch()])} /> : <Loading rows={9} label="Loading the definition" />}
       </Page>
     );
@@ -34,13 +35,13 @@ export function DefinitionPage() {
   const { definition } = shown;
   return (
     <Page title={`Definition of ${definition.name}`}>
-      <nav className={styles.crumbs} aria-label="Where you are">
-        <Link to="/processes">Processes</Link> /{" "}
+      <CrumbTrail>
+        <Link to="/processes">Processes</Link>
         <Link to="/processes/$processId" params={{ processId }}>
           {process.data.name}
-        </Link>{" "}
-        / Definition
-      </nav>
+        </Link>
+        <span>Definition</span>
+      </CrumbTrail>
       <header className={styles.head}>
         <div>
           <h1>{definition.name}</h1>

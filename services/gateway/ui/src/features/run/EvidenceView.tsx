@@ -13,7 +13,7 @@ import styles from "./EvidenceView.module.css";
 export function EvidenceView({ runId, evidence }: { runId: string; evidence: Evidence }) {
   const body = useQuery(evidenceQuery(runId, evidence));
   return (
-    <section className={styles.piece} aria-label={evidence.title}>
+    <div className={styles.piece}>
       <header>
         <h3>{evidence.title}</h3>
         <span title={`SHA-256 ${evidence.sha256}`}>
@@ -27,7 +27,7 @@ export function EvidenceView({ runId, evidence }: { runId: string; evidence: Evi
       {body.isPending && <p className={styles.note}>Reading…</p>}
       {body.isError && <Problem compact error={body.error} onRetry={() => void body.refetch()} />}
       {body.isSuccess && <Body text={body.data} evidence={evidence} />}
-    </section>
+    </div>
   );
 }
 

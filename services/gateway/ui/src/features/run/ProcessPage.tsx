@@ -45,7 +45,7 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
   if (shown.steps.length === 0) {
     const failure = run.error ?? process.error;
     return (
-      <Page title="Process">
+      <Page title="Process" heading>
         {failure ? <Problem error={failure} onRetry={() => void Promise.all([process.refetch(), run.refetch()])} /> : <Loading rows={9} label="Loading the process" />}
       </Page>
     );

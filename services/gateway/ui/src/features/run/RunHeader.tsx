@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { CrumbTrail } from "@/components/CrumbTrail";
 import { VerdictText } from "@/components/VerdictText";
 import { Countdown } from "@/components/Time";
 import { isOpenRun } from "@/lib/status";
@@ -17,7 +18,7 @@ type Props = {
 };
 
 export function RunHeader({ shown, canCheck, mayStart, onCheck, onStarted }: Props) {
-  const { run, name, processId } = shown;
+  const { run, name } = shown;
   const [problem, setProblem] = useState<string | null>(null);
   return (
     <header>
@@ -25,9 +26,7 @@ export function RunHeader({ shown, canCheck, mayStart, onCheck, onStarted }: Pro
       <div className={styles.head}>
         <div className={styles.words}>
           <h1>
-            <Link to="/processes/$processId" params={{ processId }} search={{}}>
-              {name}
-            </Link>
+            <b>{name}</b>
             {run?.key && <KeyOf shown={shown} />}
           </h1>
           <p className={styles.verdict} data-testid="verdict" data-status={run?.status ?? "none"}>
@@ -92,28 +91,28 @@ function LiveVerdict({ shown }: { shown: Shown }) {
 }
 
 function Crumbs({ shown }: { shown: Shown }) {
-  const { definition, processId } = shown;
+  const { definition, processId, name } = shown;
   return (
-    <nav className={styles.crumbs} aria-label="Where you are">
-      <Link to="/processes">Processes</Link>
-      {definition?.category && (
-        <>
-          {" / "}
+    <div className={styles.top}>
+      <CrumbTrail>
+        <Link to="/processes">Processes</Link>
+        {definition?.category && (
           <Link to="/processes" search={{ category: definition.category }}>
             {definition.category}
           </Link>
-        </>
-      )}
-      {" / "}
-      <span>{shown.name}</span>
-      <span className={styles.side}>
+        )}
+        <Link to="/processes/$processId" params={{ processId }} search={{}}>
+          {name}
+        </Link>
+      </CrumbTrail>
+      <nav className={styles.side} aria-label="More about this process">
         <Link to="/processes/$processId/definition" params={{ processId }}>
           Definition
         </Link>
         <Link to="/history" search={{ process_id: processId }}>
           All runs
         </Link>
-      </span>
-    </nav>
+      </nav>
+    </div>
   );
 }

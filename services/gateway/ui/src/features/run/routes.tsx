@@ -41,7 +41,7 @@ export function RunRoute() {
   const run = useQuery({ ...runQuery(runId), placeholderData: (previous) => previous });
   if (!run.data) {
     return (
-      <Page title="Run">
+      <Page title="Run" heading>
         {run.isError ? <Problem error={run.error} onRetry={() => void run.refetch()} /> : <Loading rows={9} label="Loading the run" />}
       </Page>
     );

@@ -54,7 +54,7 @@ export function SignInPage() {
       <div className={styles.card}>
         <div className={styles.brand}>
           <Logo size={30} />
-          <span>Steptrail</span>
+          <h1>Steptrail</h1>
         </div>
         <p className={styles.claim}>Where is it stuck?</p>
         {search.ended && !error && <p className={styles.ended}>Your session has ended. Sign in to go on where you were.</p>}
