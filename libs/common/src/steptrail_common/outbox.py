@@ -148,7 +148,8 @@ class OutboxRelay:
                     OUTBOX_OLDEST.labels(service=self._service).set(self.oldest_unpublished_seconds)
             if count < BATCH_ROWS:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+                    async with asyncio.timeout(self._poll_seconds):  # wait_for can lose a cancellation in Python 3.11
+                        await self._woken.wait()
 
     async def publish_batch(self) -> int:
         """Publish at most `BATCH_ROWS` rows; says how many. Raises PublishFailed or Unavailable, the rows then stay."""

@@ -44,6 +44,7 @@ class MongoRelay:
         """Publish until cancelled. Broker or database away: tries again, less and less often."""
         failures = 0
         while True:
+            _end_if_cancelled()
             self._woken.clear()
             try:
                 await self.publish_batch()
@@ -77,3 +78,10 @@ class MongoRelay:
         await collection.update_one({"_id": document["_id"]}, {"$pull": {"pending": {"dedup_id": {"$in": sent}}}})
         self._oldest = None
         return len(entries)
+
+
+def _end_if_cancelled() -> None:
+    """PyMongo waits with `asyncio.wait_for`, which in Python 3.11 loses a cancellation that meets an answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
