@@ -35,16 +35,17 @@ class Replay:
         if after is None:
             yield opening(self._position()) + reset_frame("The Last-Event-ID is not one of ours.")
             return
-        yield opening(str(after))
         try:
             if not await self._known(after):
-                yield reset_frame("What happened since then is not in the log any more.")
+                gone = reset_frame("What happened since then is not in the log any more.")
+                yield opening(self._position()) + gone
                 return
+            yield opening(str(after))
             async for piece in self._missed(max(0, after - OVERLAP)):
                 yield piece
         except (SteptrailError, ValidationError) as error:
             telemetry.log.warning("stream.replay_failed", error=str(error)[:500])
-            yield reset_frame("What was missed cannot be read now.")
+            yield opening(self._position()) + reset_frame("What was missed cannot be read now.")
 
     async def _known(self, position: int) -> bool:
         """Whether the event at this position is still there; then so is everything after it."""
