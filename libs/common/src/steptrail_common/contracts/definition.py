@@ -98,9 +98,7 @@ class Capture(Contract):
     jsonpath: str | None = Field(default=None, max_length=1000)
     selector: str | None = Field(default=None, max_length=1000)
     xpath: str | None = Field(default=None, max_length=1000)
-    regex: str | None = Field(
-        default=None, max_length=1000, description="The first group, or the whole match"
-    )
+    regex: str | None = Field(default=None, max_length=1000, description="The first group, or the whole match")
     header: str | None = Field(default=None, max_length=200)
     column: str | None = Field(default=None, max_length=200)
     file: Literal["name", "path", "size", "modified"] | None = None
@@ -108,9 +106,7 @@ class Capture(Contract):
         default=None, max_length=100, description="With selector: the attribute instead of the text"
     )
     row: Literal["first", "last"] = "first"
-    type: ValueType | None = Field(
-        default=None, description="Without it JSON and SQL values keep their own type"
-    )
+    type: ValueType | None = Field(default=None, description="Without it JSON and SQL values keep their own type")
     optional: bool = False
 
     @model_validator(mode="after")
@@ -162,17 +158,13 @@ class DbQuery(Contract):
     connection: Slug
     query: Annotated[str, Field(min_length=1, max_length=65536)]
     params: dict[str, Json] = Field(default={}, max_length=200)
-    mask: list[str] = Field(
-        default=[], max_length=100, description="Columns whose values are hidden in evidence"
-    )
+    mask: list[str] = Field(default=[], max_length=100, description="Columns whose values are hidden in evidence")
 
     @field_validator("query")
     @classmethod
     def _never_templated(cls, value: str) -> str:
         if "${{" in value:
-            raise ValueError(
-                "SQL text is never templated: write a bind such as :order and put the value into params"
-            )
+            raise ValueError("SQL text is never templated: write a bind such as :order and put the value into params")
         return value
 
 
@@ -241,9 +233,7 @@ class NotifyRule(Contract):
 
     channel: Slug
     on: list[
-        Literal[
-            "failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"
-        ]
+        Literal["failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"]
     ] = Field(min_length=1)
     after_failures: int = Field(default=1, ge=1, le=100)
     remind_every: Duration | None = None

@@ -6,9 +6,7 @@ from pydantic import Field
 
 from steptrail_common.contracts.model import Contract, Duration, Name, Slug, Timestamp
 
-Moment = Literal[
-    "failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"
-]
+Moment = Literal["failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"]
 
 
 class ChannelWrite(Contract):

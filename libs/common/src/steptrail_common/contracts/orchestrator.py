@@ -57,9 +57,7 @@ class Verdict(Contract):
 
     text: str
     lead: str = Field(description="e.g. `Passed 1–4, `")
-    emphasis: str | None = Field(
-        default=None, description="e.g. `stuck at 5 “Invoice file reached the bank folder”`"
-    )
+    emphasis: str | None = Field(default=None, description="e.g. `stuck at 5 “Invoice file reached the bank folder”`")
     tail: str = Field(default="", description="e.g. `, waiting 3 h 12 m, expected within 30 min.`")
     step_id: str | None = None
 
@@ -76,9 +74,7 @@ class AttemptView(Contract):
     message: str | None = None
     duration_seconds: float | None = None
     evidence: list[Evidence] = []
-    late: bool = Field(
-        default=False, description="An answer came after the attempt was given up; it changed nothing"
-    )
+    late: bool = Field(default=False, description="An answer came after the attempt was given up; it changed nothing")
 
 
 class StepView(Contract):
@@ -94,9 +90,7 @@ class StepView(Contract):
     runbook: str | None = None
     always_run: bool = False
     status: StepStatus
-    reason: str | None = Field(
-        default=None, description="Why skipped, or a finer reason of the failure class"
-    )
+    reason: str | None = Field(default=None, description="Why skipped, or a finer reason of the failure class")
     failure_class: FailureClass | None = None
     message: str | None = None
     first_aid: str | None = Field(default=None, description="What to look at first for this failure class")
