@@ -51,8 +51,9 @@ fmt: setup ## format and mend what can be mended by itself
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-docs: setup ## write again what is generated: OpenAPI, AsyncAPI, event schemas
+docs: setup ## write again what is generated: OpenAPI, AsyncAPI, event schemas, table of requirements
 	@$(PYTHON) scripts/generate_docs.py
+	@$(PYTHON) scripts/requirements_table.py
 
 lock: ## resolve all dependencies again (ARGS=--upgrade for newer ones)
 	@scripts/lock.sh $(ARGS)

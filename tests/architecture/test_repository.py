@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,6 @@ def undeclared() -> list[str]:
     """Imports of third-party modules that neither the package's pyproject names nor that of common, our platform."""
     import ast
     import importlib.metadata
-    import sys
 
     owners = importlib.metadata.packages_distributions()
     platform = project(ROOT / "libs/common")["project"]["dependencies"]
@@ -143,3 +143,9 @@ def test_links_between_documents_lead_somewhere() -> None:
             if "://" not in target and not target.startswith("mailto:") and not Path(path.parent / target).exists():
                 broken.append(f"{path.relative_to(ROOT)} → {target}")
     assert broken == []
+
+
+def test_the_table_of_requirements_is_fresh() -> None:
+    """Which requirement is proven by which tests: a mark that names none is an error, a stale table misleads."""
+    done = subprocess.run([sys.executable, "scripts/requirements_table.py", "--check"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
