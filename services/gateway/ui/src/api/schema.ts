@@ -15,7 +15,7 @@ export interface paths {
          * Read About
          * @description Version and topology of this installation.
          */
-        get: operations["read_about_api_v1_about_get"];
+        get: operations["read_about"];
         put?: never;
         post?: never;
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
          * List Audit
          * @description Who did what, newest first. Each line carries a hash over itself and the one before.
          */
-        get: operations["list_audit_api_v1_audit_get"];
+        get: operations["list_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -55,13 +55,13 @@ export interface paths {
          * List Channels
          * @description Where notifications can go.
          */
-        get: operations["list_channels_api_v1_channels_get"];
+        get: operations["list_channels"];
         put?: never;
         /**
          * Create Channel
          * @description Make a channel. A new signing key is shown in this answer only.
          */
-        post: operations["create_channel_api_v1_channels_post"];
+        post: operations["create_channel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -79,18 +79,18 @@ export interface paths {
          * Read Channel
          * @description One channel.
          */
-        get: operations["read_channel_api_v1_channels__channel_id__get"];
+        get: operations["read_channel"];
         /**
          * Save Channel
          * @description Change a channel.
          */
-        put: operations["save_channel_api_v1_channels__channel_id__put"];
+        put: operations["save_channel"];
         post?: never;
         /**
          * Delete Channel
          * @description Delete a channel.
          */
-        delete: operations["delete_channel_api_v1_channels__channel_id__delete"];
+        delete: operations["delete_channel"];
         options?: never;
         head?: never;
         patch?: never;
@@ -109,7 +109,7 @@ export interface paths {
          * Test Channel
          * @description Send a test message.
          */
-        post: operations["test_channel_api_v1_channels__channel_id__test_post"];
+        post: operations["test_channel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -127,13 +127,13 @@ export interface paths {
          * List Connections
          * @description Connections in order of id; of their secrets only whether they are set.
          */
-        get: operations["list_connections_api_v1_connections_get"];
+        get: operations["list_connections"];
         put?: never;
         /**
          * Create Connection
          * @description Make a connection. Its secrets are sealed at once and never shown again.
          */
-        post: operations["create_connection_api_v1_connections_post"];
+        post: operations["create_connection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -151,18 +151,18 @@ export interface paths {
          * Read Connection
          * @description One connection.
          */
-        get: operations["read_connection_api_v1_connections__connection_id__get"];
+        get: operations["read_connection"];
         /**
          * Save Connection
          * @description Change a connection. When its host changes, its secrets must be given again.
          */
-        put: operations["save_connection_api_v1_connections__connection_id__put"];
+        put: operations["save_connection"];
         post?: never;
         /**
          * Delete Connection
          * @description Delete a connection and its secrets.
          */
-        delete: operations["delete_connection_api_v1_connections__connection_id__delete"];
+        delete: operations["delete_connection"];
         options?: never;
         head?: never;
         patch?: never;
@@ -181,7 +181,7 @@ export interface paths {
          * Test Connection
          * @description Let a worker try the connection and look at the rights of its account.
          */
-        post: operations["test_connection_api_v1_connections__connection_id__test_post"];
+        post: operations["test_connection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -199,7 +199,7 @@ export interface paths {
          * List Deliveries
          * @description What was sent, is being sent or could not be sent; newest first.
          */
-        get: operations["list_deliveries_api_v1_deliveries_get"];
+        get: operations["list_deliveries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -221,7 +221,7 @@ export interface paths {
          * Retry Delivery
          * @description Send an undelivered message again.
          */
-        post: operations["retry_delivery_api_v1_deliveries__delivery_id__retry_post"];
+        post: operations["retry_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -239,7 +239,7 @@ export interface paths {
          * Stream Events
          * @description What happens, as it happens. A comment every 15 s keeps the connection alive.
          */
-        get: operations["stream_events_api_v1_events_get"];
+        get: operations["stream_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -259,7 +259,7 @@ export interface paths {
          * Read Facets
          * @description Categories, tags and owners with their counts, for filters.
          */
-        get: operations["read_facets_api_v1_facets_get"];
+        get: operations["read_facets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -279,7 +279,7 @@ export interface paths {
          * Read Me
          * @description Who am I, and what may I do?
          */
-        get: operations["read_me_api_v1_me_get"];
+        get: operations["read_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -300,7 +300,7 @@ export interface paths {
          * Change Password
          * @description Change one's own password. Every other session ends.
          */
-        put: operations["change_password_api_v1_me_password_put"];
+        put: operations["change_password"];
         post?: never;
         delete?: never;
         options?: never;
@@ -319,7 +319,7 @@ export interface paths {
          * Read Figures
          * @description Success rate, durations, time to recover and retries of a process over a period.
          */
-        get: operations["read_figures_api_v1_metrics_processes__process_id__get"];
+        get: operations["read_figures"];
         put?: never;
         post?: never;
         delete?: never;
@@ -339,7 +339,7 @@ export interface paths {
          * Read Expected
          * @description The usual duration of each step in seconds, from history; steps never passed are missing.
          */
-        get: operations["read_expected_api_v1_metrics_processes__process_id__expected_get"];
+        get: operations["read_expected"];
         put?: never;
         post?: never;
         delete?: never;
@@ -359,7 +359,7 @@ export interface paths {
          * Read Grid
          * @description The last runs of a process, each with the status and seconds of its steps; newest first.
          */
-        get: operations["read_grid_api_v1_metrics_processes__process_id__grid_get"];
+        get: operations["read_grid"];
         put?: never;
         post?: never;
         delete?: never;
@@ -379,13 +379,13 @@ export interface paths {
          * List Processes
          * @description The list of processes with the last verdict of each.
          */
-        get: operations["list_processes_api_v1_processes_get"];
+        get: operations["list_processes"];
         put?: never;
         /**
          * Create Process
          * @description Save a new process as its first revision.
          */
-        post: operations["create_process_api_v1_processes_post"];
+        post: operations["create_process"];
         delete?: never;
         options?: never;
         head?: never;
@@ -405,7 +405,7 @@ export interface paths {
          * Plan Draft
          * @description List what a run of an unsaved definition would touch, without touching it.
          */
-        post: operations["plan_draft_api_v1_processes_plan_post"];
+        post: operations["plan_draft"];
         delete?: never;
         options?: never;
         head?: never;
@@ -425,7 +425,7 @@ export interface paths {
          * Validate Process
          * @description Check a definition without saving it. Answers 200 also when it is invalid; `valid` tells.
          */
-        post: operations["validate_process_api_v1_processes_validate_post"];
+        post: operations["validate_process"];
         delete?: never;
         options?: never;
         head?: never;
@@ -443,18 +443,18 @@ export interface paths {
          * Read Process
          * @description A process with its definition; as YAML with `Accept: application/yaml`.
          */
-        get: operations["read_process_api_v1_processes__process_id__get"];
+        get: operations["read_process"];
         /**
          * Save Process
          * @description Save a new revision of a process.
          */
-        put: operations["save_process_api_v1_processes__process_id__put"];
+        put: operations["save_process"];
         post?: never;
         /**
          * Delete Process
          * @description Delete a process. Its runs stay.
          */
-        delete: operations["delete_process_api_v1_processes__process_id__delete"];
+        delete: operations["delete_process"];
         options?: never;
         head?: never;
         patch?: never;
@@ -473,7 +473,7 @@ export interface paths {
          * Plan Process
          * @description List what a run would touch, without touching it; of the draft in `document` if there is one.
          */
-        post: operations["plan_process_api_v1_processes__process_id__plan_post"];
+        post: operations["plan_process"];
         delete?: never;
         options?: never;
         head?: never;
@@ -491,7 +491,7 @@ export interface paths {
          * List Revisions
          * @description Every save of a process, newest first.
          */
-        get: operations["list_revisions_api_v1_processes__process_id__revisions_get"];
+        get: operations["list_revisions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -511,7 +511,7 @@ export interface paths {
          * Read Revision
          * @description One revision with its definition.
          */
-        get: operations["read_revision_api_v1_processes__process_id__revisions__n__get"];
+        get: operations["read_revision"];
         put?: never;
         post?: never;
         delete?: never;
@@ -533,7 +533,7 @@ export interface paths {
          * Restore Revision
          * @description Save an old revision again as the newest.
          */
-        post: operations["restore_revision_api_v1_processes__process_id__revisions__n__restore_post"];
+        post: operations["restore_revision"];
         delete?: never;
         options?: never;
         head?: never;
@@ -551,7 +551,7 @@ export interface paths {
          * List Queues
          * @description How much work waits per check type, and whether anybody takes it.
          */
-        get: operations["list_queues_api_v1_queues_get"];
+        get: operations["list_queues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -571,7 +571,7 @@ export interface paths {
          * List Run Facts
          * @description Search over the history of runs, newest first.
          */
-        get: operations["list_run_facts_api_v1_reports_runs_get"];
+        get: operations["list_run_facts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -591,7 +591,7 @@ export interface paths {
          * Export Csv
          * @description The same history as CSV, safe to open in a spreadsheet.
          */
-        get: operations["export_csv_api_v1_reports_runs_csv_get"];
+        get: operations["export_csv"];
         put?: never;
         post?: never;
         delete?: never;
@@ -609,9 +609,9 @@ export interface paths {
         };
         /**
          * Export Json
-         * @description The same history as one JSON list.
+         * @description The same history as one JSON document.
          */
-        get: operations["export_json_api_v1_reports_runs_json_get"];
+        get: operations["export_json"];
         put?: never;
         post?: never;
         delete?: never;
@@ -631,7 +631,7 @@ export interface paths {
          * List States
          * @description The last verdict of processes, as in `state` of the rows of `GET /processes`.
          */
-        get: operations["list_states_api_v1_reports_states_get"];
+        get: operations["list_states"];
         put?: never;
         post?: never;
         delete?: never;
@@ -651,13 +651,13 @@ export interface paths {
          * List Rules
          * @description Which runs are told to which channel.
          */
-        get: operations["list_rules_api_v1_rules_get"];
+        get: operations["list_rules"];
         put?: never;
         /**
          * Create Rule
          * @description Make a rule.
          */
-        post: operations["create_rule_api_v1_rules_post"];
+        post: operations["create_rule"];
         delete?: never;
         options?: never;
         head?: never;
@@ -678,7 +678,7 @@ export interface paths {
          * Delete Rule
          * @description Delete a rule.
          */
-        delete: operations["delete_rule_api_v1_rules__rule_id__delete"];
+        delete: operations["delete_rule"];
         options?: never;
         head?: never;
         patch?: never;
@@ -695,13 +695,13 @@ export interface paths {
          * List Runs
          * @description Runs, newest first.
          */
-        get: operations["list_runs_api_v1_runs_get"];
+        get: operations["list_runs"];
         put?: never;
         /**
          * Start Run
          * @description Start a check. With `from_run` a finished run is continued from `from_step`, its failed step by default.
          */
-        post: operations["start_run_api_v1_runs_post"];
+        post: operations["start_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -719,7 +719,7 @@ export interface paths {
          * Read Run
          * @description A run with its whole planned chain and every result.
          */
-        get: operations["read_run_api_v1_runs__run_id__get"];
+        get: operations["read_run"];
         put?: never;
         post?: never;
         delete?: never;
@@ -741,7 +741,7 @@ export interface paths {
          * Cancel Run
          * @description Cancel a run. Works in every open state, also when no worker lives.
          */
-        post: operations["cancel_run_api_v1_runs__run_id__cancel_post"];
+        post: operations["cancel_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -759,7 +759,7 @@ export interface paths {
          * Diff Run
          * @description What is different from the last good run, or from another one.
          */
-        get: operations["diff_run_api_v1_runs__run_id__diff_get"];
+        get: operations["diff_run"];
         put?: never;
         post?: never;
         delete?: never;
@@ -779,7 +779,7 @@ export interface paths {
          * List Run Events
          * @description The log of a run, numbered from 1 without gaps.
          */
-        get: operations["list_run_events_api_v1_runs__run_id__events_get"];
+        get: operations["list_run_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -799,7 +799,7 @@ export interface paths {
          * Read Evidence
          * @description One piece of evidence.
          */
-        get: operations["read_evidence_api_v1_runs__run_id__evidence__evidence_id__get"];
+        get: operations["read_evidence"];
         put?: never;
         post?: never;
         delete?: never;
@@ -821,12 +821,12 @@ export interface paths {
          * Open Session
          * @description Sign in with name and password; sets the session cookie.
          */
-        post: operations["open_session_api_v1_session_post"];
+        post: operations["open_session"];
         /**
          * Close Session
          * @description Sign out. A token stays valid; revoke it with `DELETE /tokens/{token_id}`.
          */
-        delete: operations["close_session_api_v1_session_delete"];
+        delete: operations["close_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -845,7 +845,7 @@ export interface paths {
          * Open Session By Link
          * @description Sign in with the code of a one-time link; sets the session cookie.
          */
-        post: operations["open_session_by_link_api_v1_session_link_post"];
+        post: operations["open_session_by_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -865,7 +865,7 @@ export interface paths {
          * Try Step
          * @description Run one step of a draft definition now. Not recorded as a run.
          */
-        post: operations["try_step_api_v1_steps_try_post"];
+        post: operations["try_step"];
         delete?: never;
         options?: never;
         head?: never;
@@ -883,13 +883,13 @@ export interface paths {
          * List Tokens
          * @description One's own tokens; what they are is shown only when they are made.
          */
-        get: operations["list_tokens_api_v1_tokens_get"];
+        get: operations["list_tokens"];
         put?: never;
         /**
          * Create Token
          * @description Make a token for a program. The answer is the only place that shows it.
          */
-        post: operations["create_token_api_v1_tokens_post"];
+        post: operations["create_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -910,7 +910,7 @@ export interface paths {
          * Revoke Token
          * @description Revoke one of one's own tokens, at once.
          */
-        delete: operations["revoke_token_api_v1_tokens__token_id__delete"];
+        delete: operations["revoke_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -927,13 +927,13 @@ export interface paths {
          * List Users
          * @description Every account, in order of username.
          */
-        get: operations["list_users_api_v1_users_get"];
+        get: operations["list_users"];
         put?: never;
         /**
          * Create User
          * @description Make an account. Without a password its owner signs in by a one-time link.
          */
-        post: operations["create_user_api_v1_users_post"];
+        post: operations["create_user"];
         delete?: never;
         options?: never;
         head?: never;
@@ -951,18 +951,18 @@ export interface paths {
          * Read User
          * @description One account.
          */
-        get: operations["read_user_api_v1_users__user_id__get"];
+        get: operations["read_user"];
         /**
          * Save User
          * @description Change an account. A new password, a lower role or deactivation ends its sessions.
          */
-        put: operations["save_user_api_v1_users__user_id__put"];
+        put: operations["save_user"];
         post?: never;
         /**
          * Delete User
          * @description Delete an account with its sessions and tokens. Its name stays in the history.
          */
-        delete: operations["delete_user_api_v1_users__user_id__delete"];
+        delete: operations["delete_user"];
         options?: never;
         head?: never;
         patch?: never;
@@ -981,7 +981,7 @@ export interface paths {
          * Create Sign In Link
          * @description A link that signs this account in once, within 15 minutes; for a new or forgetful person.
          */
-        post: operations["create_sign_in_link_api_v1_users__user_id__sign_in_link_post"];
+        post: operations["create_sign_in_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -999,7 +999,7 @@ export interface paths {
          * List Workers
          * @description The workers as their heartbeats tell.
          */
-        get: operations["list_workers_api_v1_workers_get"];
+        get: operations["list_workers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2532,6 +2532,26 @@ export interface components {
             waiting_until?: string | null;
         };
         /**
+         * RunExport
+         * @description An export as JSON. `count` stands at its end as proof that nothing was cut off.
+         */
+        RunExport: {
+            /** Count */
+            count: number;
+            /** Items */
+            items: components["schemas"]["RunFact"][];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
          * RunFact
          * @description One finished or running run, as told by events.
          */
@@ -3248,6 +3268,12 @@ export interface components {
             errors: components["schemas"]["FieldError"][];
             /** Valid */
             valid: boolean;
+            /**
+             * Warnings
+             * @description Allowed, but probably not what is meant
+             * @default []
+             */
+            warnings: components["schemas"]["FieldError"][];
         };
         /**
          * Verdict
@@ -3346,7 +3372,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    read_about_api_v1_about_get: {
+    read_about: {
         parameters: {
             query?: never;
             header?: never;
@@ -3411,7 +3437,7 @@ export interface operations {
             };
         };
     };
-    list_audit_api_v1_audit_get: {
+    list_audit: {
         parameters: {
             query?: {
                 actor?: string | null;
@@ -3486,7 +3512,7 @@ export interface operations {
             };
         };
     };
-    list_channels_api_v1_channels_get: {
+    list_channels: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -3556,7 +3582,7 @@ export interface operations {
             };
         };
     };
-    create_channel_api_v1_channels_post: {
+    create_channel: {
         parameters: {
             query?: never;
             header?: never;
@@ -3634,7 +3660,7 @@ export interface operations {
             };
         };
     };
-    read_channel_api_v1_channels__channel_id__get: {
+    read_channel: {
         parameters: {
             query?: never;
             header?: never;
@@ -3710,7 +3736,7 @@ export interface operations {
             };
         };
     };
-    save_channel_api_v1_channels__channel_id__put: {
+    save_channel: {
         parameters: {
             query?: never;
             header?: never;
@@ -3790,7 +3816,7 @@ export interface operations {
             };
         };
     };
-    delete_channel_api_v1_channels__channel_id__delete: {
+    delete_channel: {
         parameters: {
             query?: never;
             header?: never;
@@ -3873,7 +3899,7 @@ export interface operations {
             };
         };
     };
-    test_channel_api_v1_channels__channel_id__test_post: {
+    test_channel: {
         parameters: {
             query?: never;
             header?: never;
@@ -3949,7 +3975,7 @@ export interface operations {
             };
         };
     };
-    list_connections_api_v1_connections_get: {
+    list_connections: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -4019,7 +4045,7 @@ export interface operations {
             };
         };
     };
-    create_connection_api_v1_connections_post: {
+    create_connection: {
         parameters: {
             query?: never;
             header?: never;
@@ -4097,7 +4123,7 @@ export interface operations {
             };
         };
     };
-    read_connection_api_v1_connections__connection_id__get: {
+    read_connection: {
         parameters: {
             query?: never;
             header?: never;
@@ -4173,7 +4199,7 @@ export interface operations {
             };
         };
     };
-    save_connection_api_v1_connections__connection_id__put: {
+    save_connection: {
         parameters: {
             query?: never;
             header?: {
@@ -4274,7 +4300,7 @@ export interface operations {
             };
         };
     };
-    delete_connection_api_v1_connections__connection_id__delete: {
+    delete_connection: {
         parameters: {
             query?: never;
             header?: never;
@@ -4357,7 +4383,7 @@ export interface operations {
             };
         };
     };
-    test_connection_api_v1_connections__connection_id__test_post: {
+    test_connection: {
         parameters: {
             query?: never;
             header?: never;
@@ -4433,10 +4459,11 @@ export interface operations {
             };
         };
     };
-    list_deliveries_api_v1_deliveries_get: {
+    list_deliveries: {
         parameters: {
             query?: {
                 channel_id?: string | null;
+                rule_id?: string | null;
                 process_id?: string | null;
                 run_id?: string | null;
                 status?: ("pending" | "delivered" | "undelivered") | null;
@@ -4507,7 +4534,7 @@ export interface operations {
             };
         };
     };
-    retry_delivery_api_v1_deliveries__delivery_id__retry_post: {
+    retry_delivery: {
         parameters: {
             query?: never;
             header?: never;
@@ -4592,13 +4619,13 @@ export interface operations {
             };
         };
     };
-    stream_events_api_v1_events_get: {
+    stream_events: {
         parameters: {
             query?: {
                 /** @description Repeatable; nothing named means everything */
-                run_id?: string[];
+                run_id?: string[] | null;
                 /** @description Repeatable; nothing named means everything */
-                process_id?: string[];
+                process_id?: string[] | null;
             };
             header?: {
                 "Last-Event-ID"?: string | null;
@@ -4692,7 +4719,7 @@ export interface operations {
             };
         };
     };
-    read_facets_api_v1_facets_get: {
+    read_facets: {
         parameters: {
             query?: never;
             header?: never;
@@ -4757,7 +4784,7 @@ export interface operations {
             };
         };
     };
-    read_me_api_v1_me_get: {
+    read_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -4822,7 +4849,7 @@ export interface operations {
             };
         };
     };
-    change_password_api_v1_me_password_put: {
+    change_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -4898,7 +4925,7 @@ export interface operations {
             };
         };
     };
-    read_figures_api_v1_metrics_processes__process_id__get: {
+    read_figures: {
         parameters: {
             query?: {
                 /** @description From this moment on */
@@ -4979,7 +5006,7 @@ export interface operations {
             };
         };
     };
-    read_expected_api_v1_metrics_processes__process_id__expected_get: {
+    read_expected: {
         parameters: {
             query?: never;
             header?: never;
@@ -5057,7 +5084,7 @@ export interface operations {
             };
         };
     };
-    read_grid_api_v1_metrics_processes__process_id__grid_get: {
+    read_grid: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -5136,20 +5163,20 @@ export interface operations {
             };
         };
     };
-    list_processes_api_v1_processes_get: {
+    list_processes: {
         parameters: {
             query?: {
                 /** @description Free text in id, name, description */
                 q?: string | null;
                 category?: string | null;
                 /** @description Repeatable: all of them */
-                tag?: string[];
+                tag?: string[] | null;
                 owner?: string | null;
                 active?: boolean | null;
                 /** @description Repeatable: only these */
-                ids?: string[];
+                ids?: string[] | null;
                 /** @description Repeatable: of the last run; a page can then be shorter than `limit` */
-                status?: components["schemas"]["RunStatus"][];
+                status?: components["schemas"]["RunStatus"][] | null;
                 /** @description Most items of a page */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
@@ -5217,7 +5244,7 @@ export interface operations {
             };
         };
     };
-    create_process_api_v1_processes_post: {
+    create_process: {
         parameters: {
             query?: never;
             header?: never;
@@ -5367,7 +5394,7 @@ export interface operations {
             };
         };
     };
-    plan_draft_api_v1_processes_plan_post: {
+    plan_draft: {
         parameters: {
             query?: never;
             header?: never;
@@ -5445,7 +5472,7 @@ export interface operations {
             };
         };
     };
-    validate_process_api_v1_processes_validate_post: {
+    validate_process: {
         parameters: {
             query?: never;
             header?: never;
@@ -5586,7 +5613,7 @@ export interface operations {
             };
         };
     };
-    read_process_api_v1_processes__process_id__get: {
+    read_process: {
         parameters: {
             query?: never;
             header?: {
@@ -5668,7 +5695,7 @@ export interface operations {
             };
         };
     };
-    save_process_api_v1_processes__process_id__put: {
+    save_process: {
         parameters: {
             query?: never;
             header?: {
@@ -5841,7 +5868,7 @@ export interface operations {
             };
         };
     };
-    delete_process_api_v1_processes__process_id__delete: {
+    delete_process: {
         parameters: {
             query?: never;
             header?: {
@@ -5927,7 +5954,7 @@ export interface operations {
             };
         };
     };
-    plan_process_api_v1_processes__process_id__plan_post: {
+    plan_process: {
         parameters: {
             query?: never;
             header?: never;
@@ -6016,7 +6043,7 @@ export interface operations {
             };
         };
     };
-    list_revisions_api_v1_processes__process_id__revisions_get: {
+    list_revisions: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -6097,7 +6124,7 @@ export interface operations {
             };
         };
     };
-    read_revision_api_v1_processes__process_id__revisions__n__get: {
+    read_revision: {
         parameters: {
             query?: never;
             header?: never;
@@ -6174,7 +6201,7 @@ export interface operations {
             };
         };
     };
-    restore_revision_api_v1_processes__process_id__revisions__n__restore_post: {
+    restore_revision: {
         parameters: {
             query?: never;
             header?: {
@@ -6263,7 +6290,7 @@ export interface operations {
             };
         };
     };
-    list_queues_api_v1_queues_get: {
+    list_queues: {
         parameters: {
             query?: never;
             header?: never;
@@ -6328,14 +6355,19 @@ export interface operations {
             };
         };
     };
-    list_run_facts_api_v1_reports_runs_get: {
+    list_run_facts: {
         parameters: {
             query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
                 /** @description Free text in process, key, person, verdict */
                 q?: string | null;
-                process_id?: string | null;
                 /** @description Repeatable */
-                status?: components["schemas"]["RunStatus"][];
+                process_id?: string[] | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][] | null;
                 key?: string | null;
                 initiated_by?: string | null;
                 trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
@@ -6343,10 +6375,6 @@ export interface operations {
                 since?: string | null;
                 /** @description Before this moment */
                 until?: string | null;
-                /** @description Most items of a page */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -6410,14 +6438,15 @@ export interface operations {
             };
         };
     };
-    export_csv_api_v1_reports_runs_csv_get: {
+    export_csv: {
         parameters: {
             query?: {
                 /** @description Free text in process, key, person, verdict */
                 q?: string | null;
-                process_id?: string | null;
                 /** @description Repeatable */
-                status?: components["schemas"]["RunStatus"][];
+                process_id?: string[] | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][] | null;
                 key?: string | null;
                 initiated_by?: string | null;
                 trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
@@ -6488,14 +6517,15 @@ export interface operations {
             };
         };
     };
-    export_json_api_v1_reports_runs_json_get: {
+    export_json: {
         parameters: {
             query?: {
                 /** @description Free text in process, key, person, verdict */
                 q?: string | null;
-                process_id?: string | null;
                 /** @description Repeatable */
-                status?: components["schemas"]["RunStatus"][];
+                process_id?: string[] | null;
+                /** @description Repeatable */
+                status?: components["schemas"]["RunStatus"][] | null;
                 key?: string | null;
                 initiated_by?: string | null;
                 trigger?: ("manual" | "api" | "cli" | "schedule" | "recheck") | null;
@@ -6516,7 +6546,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunFact"][];
+                    "application/json": components["schemas"]["RunExport"];
                 };
             };
             /** @description Not signed in, or the sign-in is over */
@@ -6566,11 +6596,11 @@ export interface operations {
             };
         };
     };
-    list_states_api_v1_reports_states_get: {
+    list_states: {
         parameters: {
-            query?: {
-                /** @description Repeatable process ids; without them all processes */
-                ids?: string[];
+            query: {
+                /** @description Repeatable process ids */
+                ids: string[];
             };
             header?: never;
             path?: never;
@@ -6634,7 +6664,7 @@ export interface operations {
             };
         };
     };
-    list_rules_api_v1_rules_get: {
+    list_rules: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -6704,7 +6734,7 @@ export interface operations {
             };
         };
     };
-    create_rule_api_v1_rules_post: {
+    create_rule: {
         parameters: {
             query?: never;
             header?: never;
@@ -6791,7 +6821,7 @@ export interface operations {
             };
         };
     };
-    delete_rule_api_v1_rules__rule_id__delete: {
+    delete_rule: {
         parameters: {
             query?: never;
             header?: never;
@@ -6865,12 +6895,12 @@ export interface operations {
             };
         };
     };
-    list_runs_api_v1_runs_get: {
+    list_runs: {
         parameters: {
             query?: {
                 process_id?: string | null;
                 /** @description Repeatable */
-                status?: components["schemas"]["RunStatus"][];
+                status?: components["schemas"]["RunStatus"][] | null;
                 /** @description The business key, e.g. an order number */
                 key?: string | null;
                 initiated_by?: string | null;
@@ -6944,7 +6974,7 @@ export interface operations {
             };
         };
     };
-    start_run_api_v1_runs_post: {
+    start_run: {
         parameters: {
             query?: never;
             header?: {
@@ -7036,7 +7066,7 @@ export interface operations {
             };
         };
     };
-    read_run_api_v1_runs__run_id__get: {
+    read_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -7112,7 +7142,7 @@ export interface operations {
             };
         };
     };
-    cancel_run_api_v1_runs__run_id__cancel_post: {
+    cancel_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -7197,7 +7227,7 @@ export interface operations {
             };
         };
     };
-    diff_run_api_v1_runs__run_id__diff_get: {
+    diff_run: {
         parameters: {
             query?: {
                 /** @description `last_success` or the id of another run */
@@ -7276,7 +7306,7 @@ export interface operations {
             };
         };
     };
-    list_run_events_api_v1_runs__run_id__events_get: {
+    list_run_events: {
         parameters: {
             query?: {
                 /** @description Only those with a greater seq */
@@ -7357,7 +7387,7 @@ export interface operations {
             };
         };
     };
-    read_evidence_api_v1_runs__run_id__evidence__evidence_id__get: {
+    read_evidence: {
         parameters: {
             query?: never;
             header?: never;
@@ -7434,7 +7464,7 @@ export interface operations {
             };
         };
     };
-    open_session_api_v1_session_post: {
+    open_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -7521,7 +7551,7 @@ export interface operations {
             };
         };
     };
-    close_session_api_v1_session_delete: {
+    close_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -7584,7 +7614,7 @@ export interface operations {
             };
         };
     };
-    open_session_by_link_api_v1_session_link_post: {
+    open_session_by_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -7671,7 +7701,7 @@ export interface operations {
             };
         };
     };
-    try_step_api_v1_steps_try_post: {
+    try_step: {
         parameters: {
             query?: never;
             header?: never;
@@ -7749,7 +7779,7 @@ export interface operations {
             };
         };
     };
-    list_tokens_api_v1_tokens_get: {
+    list_tokens: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -7819,7 +7849,7 @@ export interface operations {
             };
         };
     };
-    create_token_api_v1_tokens_post: {
+    create_token: {
         parameters: {
             query?: never;
             header?: never;
@@ -7888,7 +7918,7 @@ export interface operations {
             };
         };
     };
-    revoke_token_api_v1_tokens__token_id__delete: {
+    revoke_token: {
         parameters: {
             query?: never;
             header?: never;
@@ -7962,7 +7992,7 @@ export interface operations {
             };
         };
     };
-    list_users_api_v1_users_get: {
+    list_users: {
         parameters: {
             query?: {
                 /** @description Most items of a page */
@@ -8032,7 +8062,7 @@ export interface operations {
             };
         };
     };
-    create_user_api_v1_users_post: {
+    create_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -8110,7 +8140,7 @@ export interface operations {
             };
         };
     };
-    read_user_api_v1_users__user_id__get: {
+    read_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -8186,7 +8216,7 @@ export interface operations {
             };
         };
     };
-    save_user_api_v1_users__user_id__put: {
+    save_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -8275,7 +8305,7 @@ export interface operations {
             };
         };
     };
-    delete_user_api_v1_users__user_id__delete: {
+    delete_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -8358,7 +8388,7 @@ export interface operations {
             };
         };
     };
-    create_sign_in_link_api_v1_users__user_id__sign_in_link_post: {
+    create_sign_in_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -8443,7 +8473,7 @@ export interface operations {
             };
         };
     };
-    list_workers_api_v1_workers_get: {
+    list_workers: {
         parameters: {
             query?: never;
             header?: never;
