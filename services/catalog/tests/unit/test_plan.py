@@ -11,6 +11,8 @@ from steptrail_common.contracts.catalog import ConnectionSettings
 from steptrail_common.errors import InvalidInput
 
 SETTINGS: TypeAdapter[ConnectionSettings] = TypeAdapter(ConnectionSettings)
+QUERY = "select a\n  from b where c = :o and d = :n"
+BINDS = {"o": "${{ inputs.order_id }}", "n": 1}
 POSTGRES = {"kind": "postgresql", "host": "db.example.com", "database": "erp", "username": "probe"}
 
 
@@ -68,7 +70,7 @@ def _planned(
             [("host", "shop.example.com:80", "POST http://shop.example.com/graphql")],
         ),
         (
-            {"type": "db_query", "connection": "erp", "query": "select a\n  from b where c = :o and d = :n", "params": {"o": "${{ inputs.order_id }}", "n": 1}},
+            {"type": "db_query", "connection": "erp", "query": QUERY, "params": BINDS},
             {"erp": POSTGRES},
             [
                 ("host", "db.example.com:5432", "database erp as probe"),
@@ -102,7 +104,8 @@ def test_hosts_statements_files_and_secrets_are_listed(
 
 def test_a_plan_without_a_server_says_what_it_does_not_know() -> None:
     """The command line has the file alone; a wrong file is refused with its line."""
-    text = "version: 1\nprocess: p\nname: P\nsteps:\n- {id: a, name: A, enabled: %s, check: {type: api_call, connection: shop, path: /x}}\n"
+    text = "version: 1\nprocess: p\nname: P\nsteps:\n- {id: a, name: A, enabled: %s, check: {CHECK}}\n"
+    text = text.replace("{CHECK}", "{type: api_call, connection: shop, path: /x}")
     found = plan_text(text % "true", "application/yaml")
     assert found.warnings == ["the connection shop is not known here"]
     assert [(item.kind, item.target) for item in found.items] == [("host", "connection shop")]

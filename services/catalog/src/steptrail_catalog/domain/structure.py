@@ -26,10 +26,6 @@ _PATTERNS = {
 
 def read_structure(document: Mapping[str, Any], faults: Faults) -> Definition | None:
     """The definition of a document, assertions in normal form; None if its shape is wrong, which `faults` explains."""
-    steps = document.get("steps")
-    if isinstance(steps, list) and len(steps) > MAX_STEPS:
-        faults.add(("steps",), f"has {len(steps)} steps; a process has at most {MAX_STEPS}, split it into several")
-        return None
     normal = _with_normal_assertions(document, faults)
     try:
         definition = Definition.model_validate_json(json.dumps(normal), strict=True, by_alias=True, by_name=False)
@@ -37,6 +33,13 @@ def read_structure(document: Mapping[str, Any], faults: Faults) -> Definition | 
         _explain(error, document, faults)
         return None
     return None if faults.errors else definition
+
+
+def check_length(document: Mapping[str, Any], faults: Faults) -> None:
+    """Refuses too many steps before anything looks at each of them."""
+    steps = document.get("steps")
+    if isinstance(steps, list) and len(steps) > MAX_STEPS:
+        faults.add(("steps",), f"has {len(steps)} steps; a process has at most {MAX_STEPS}, split it into several")
 
 
 def _with_normal_assertions(document: Mapping[str, Any], faults: Faults) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from steptrail_catalog.domain.json_text import check_size, read_json
 from steptrail_catalog.domain.places import Faults, spell
 from steptrail_catalog.domain.rules import check_texts, check_whole
 from steptrail_catalog.domain.source import JSON, MAX_BYTES, MEDIA_TYPES, YAML, Source, Unreadable
-from steptrail_catalog.domain.structure import read_structure
+from steptrail_catalog.domain.structure import check_length, read_structure
 from steptrail_catalog.domain.yaml_text import read_yaml, write_yaml
 
 KINDS_OF_CONNECTION = {
@@ -48,11 +48,12 @@ def validate(source: Source | Mapping[str, Any], *, connections: Mapping[str, st
     """
     source = source if isinstance(source, Source) else Source(dict(source))
     faults = Faults(source.lines)
+    check_length(source.document, faults)
     try:
         check_size(source.document)
     except Unreadable as error:
         faults.add(error.place, error.message)
-    else:
+    if not faults.errors:
         check_texts(source.document, faults)
     definition = read_structure(source.document, faults) if not faults.errors else None
     if definition is not None:

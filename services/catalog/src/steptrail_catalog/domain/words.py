@@ -9,7 +9,7 @@ _MAX_MARKS = 8
 """Combining marks in a row; living languages need fewer."""
 _SECRET_KEY = re.compile(
     r"(?:^|[_\-. ])(?:password|passwd|passphrase|secret|token|api[_-]?key|apikey|authorization|credentials?"
-    r"|private[_-]?key|access[_-]?key|cookie)(?:$|[_\-. ])|(?:Password|Secret|Token|ApiKey)(?:$|[A-Z])",
+    r"|private[_-]?key|access[_-]?key|cookie)(?:$|[_\-. ])|(?-i:(?:Password|Secret|Token|ApiKey)(?:$|[A-Z]))",
     re.IGNORECASE,
 )
 
