@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { assertionText, captureText, scheduleText } from "@/lib/definition";
-import { barHeights, slowCell, usualSeconds } from "@/lib/grid";
+import { barHeights, cellStatus, slowCell, usualSeconds } from "@/lib/grid";
 import { timingSpans } from "@/lib/timings";
 import { addedWords, asTable, changeWords, inUnit, showExpectation, showValue } from "@/lib/value";
 import { tokensOfLine } from "@/lib/yaml";
@@ -81,6 +81,11 @@ describe("the grid of runs", () => {
     expect(slowCell(grid[11]!, "shop_page", usual, grid.length)).toBe(true);
     expect(slowCell(grid[10]!, "shop_page", usual, grid.length)).toBe(false);
     expect(slowCell(grid[11]!, "shop_page", usual, 3)).toBe(false);
+  });
+
+  it("leaves the cell of a kept step empty, but not that of one still to come", () => {
+    const column = { ...grid[0]!, steps: { a: "pending", b: "success" } };
+    expect([cellStatus(column, "a"), cellStatus(column, "b"), cellStatus({ ...column, status: "running" }, "a"), cellStatus(column, "c")]).toEqual([null, "success", "pending", null]);
   });
 
   it("keeps the shortest bar visible and the longest whole", () => {

@@ -1,6 +1,7 @@
 /** The run × step grid: which cells were slower than usual, and how tall the bars are. */
-import type { GridColumn } from "@/api/types";
+import type { GridColumn, StepStatus } from "@/api/types";
 import { isSlow } from "./chain";
+import { isOpenRun } from "./status";
 
 /** The middle duration of each step over its successes in the shown columns, in seconds. */
 export function usualSeconds(columns: readonly GridColumn[]): Record<string, number> {
@@ -25,6 +26,12 @@ const ENOUGH_RUNS = 5;
 /** A success that took clearly longer than the others of its step. */
 export function slowCell(column: GridColumn, step: string, usual: Record<string, number>, runs: number): boolean {
   return runs >= ENOUGH_RUNS && column.steps[step] === "success" && isSlow(column.step_seconds[step], usual[step]);
+}
+
+/** The state of a cell; null where the run has none of its own: a step whose result was kept from the run before. */
+export function cellStatus(column: GridColumn, step: string): StepStatus | null {
+  const status = column.steps[step] as StepStatus | undefined;
+  return !status || (status === "pending" && !isOpenRun(column.status)) ? null : status;
 }
 
 /** Bar heights from 0.12 to 1: the square root keeps short runs visible beside one very long one. */

@@ -11,7 +11,7 @@ import styles from "./EvidencePanel.module.css";
 export function ExpectedTab({ step }: { step: StepView }) {
   const assertions = step.assertions ?? [];
   return (
-    <div className={clsx(styles.stack, `tone-${tone(step.status)}`)}>
+    <div className={clsx(styles.stack, `tone-${isOpenStep(step.status) || step.status === "success" ? "overdue" : tone(step.status)}`)}>
       {assertions.length > 0 ? <AssertionTable assertions={assertions} /> : <p className={styles.quiet}>{whyNothing(step)}</p>}
       <Message step={step} />
       <div className={styles.pair}>

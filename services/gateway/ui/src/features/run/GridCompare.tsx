@@ -1,5 +1,6 @@
-import type { GridColumn, StepStatus, StepView } from "@/api/types";
+import type { GridColumn, StepView } from "@/api/types";
 import { formatDuration } from "@/lib/format";
+import { cellStatus } from "@/lib/grid";
 import { word } from "@/lib/status";
 import styles from "./RunGrid.module.css";
 
@@ -35,8 +36,8 @@ export function Comparison({ steps, shown, other }: { steps: readonly StepView[]
 
 /** The duration of a step that passed, else its state. */
 function cellText(column: GridColumn | null, step: string): string {
-  const status = column?.steps[step] as StepStatus | undefined;
-  if (!column || !status) return "–";
+  const status = column && cellStatus(column, step);
+  if (!status) return column?.trigger === "recheck" ? "kept" : "–";
   const seconds = column.step_seconds[step];
   return status === "success" && seconds !== undefined ? formatDuration(seconds) : word(status);
 }

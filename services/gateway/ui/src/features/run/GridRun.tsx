@@ -4,7 +4,7 @@ import type { GridColumn, StepView, StepStatus } from "@/api/types";
 import { triggerWords } from "@/components/Trigger";
 import { serverNow } from "@/lib/clock";
 import { formatAgo, formatDuration } from "@/lib/format";
-import { slowCell } from "@/lib/grid";
+import { cellStatus, slowCell } from "@/lib/grid";
 import { isOpenRun, isTrouble, tone, word } from "@/lib/status";
 import styles from "./RunGrid.module.css";
 
@@ -50,7 +50,7 @@ export const GridRun = memo(function GridRun(props: Props) {
 });
 
 function cellClass({ column, usual, runs }: Props, step: string): string | undefined {
-  const status = column.steps[step] as StepStatus | undefined;
+  const status = cellStatus(column, step);
   if (!status) return styles.absent;
   if (slowCell(column, step, usual, runs)) return styles.slow;
   return styles[tone(status)];
