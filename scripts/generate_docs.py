@@ -1,4 +1,5 @@
-"""Write the documents that are made from the code: `docs/openapi.json`, `docs/asyncapi.yaml`, golden event schemas.
+"""Write the documents that are made from the code: `docs/openapi.json`, `docs/asyncapi.yaml`, the schema of the
+process format, golden event schemas.
 
 Run without arguments to write, with `--check` to fail when one is stale (tests do the same through `documents`).
 """
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from steptrail_catalog.service import process_schema
 from steptrail_common.contracts.events import CONTENT_TYPE, EVENT_MODELS, TYPE_PREFIX, CloudEvent
 from steptrail_common.contracts.workers import EVENTS_EXCHANGE
 from steptrail_gateway.service import openapi_document
@@ -18,12 +20,13 @@ from steptrail_gateway.service import openapi_document
 ROOT = Path(__file__).resolve().parent.parent
 OPENAPI = Path("docs/openapi.json")
 ASYNCAPI = Path("docs/asyncapi.yaml")
+PROCESS_SCHEMA = Path("docs/schemas/process.schema.json")
 GOLDEN = Path("libs/common/tests/golden")
 
 
 def documents() -> dict[Path, str]:
     """Every generated file by its path below the root, with its whole text. The same code gives the same text."""
-    texts = {OPENAPI: _json(openapi_document()), ASYNCAPI: _yaml(asyncapi())}
+    texts = {OPENAPI: _json(openapi_document()), ASYNCAPI: _yaml(asyncapi()), PROCESS_SCHEMA: _json(process_schema())}
     for model in dict.fromkeys(EVENT_MODELS.values()):
         texts[GOLDEN / f"{model.__name__}.json"] = _json(model.model_json_schema())
     texts[GOLDEN / "CloudEvent.json"] = _json(CloudEvent.model_json_schema())

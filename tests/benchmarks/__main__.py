@@ -80,9 +80,7 @@ async def of_product(product: Product, chromium: str | None, *, runs: int, round
     await measures.define(product)
     await measures.throughput(product, runs=10)
     figures = {
-        "steps_per_second": statistics.median(
-            [await measures.throughput(product, runs=runs) for _ in range(rounds)]
-        ),
+        "steps_per_second": statistics.median([await measures.throughput(product, runs=runs) for _ in range(rounds)]),
         "overhead_per_step_ms": await measures.overhead_ms(product),
     }
     if chromium:

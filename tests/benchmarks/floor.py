@@ -1,7 +1,7 @@
 """The floor: what a bare aio-pika plus asyncpg loop costs on this machine, for the same promise.
 
-Per step: publish a request with confirm to a durable quorum queue, consume it, publish a result with confirm, consume it,
-one transaction (insert and update), acknowledge. No batching, no framework.
+Per step: publish a request with confirm to a durable quorum queue, consume it, publish a result with confirm, consume
+it, one transaction (insert and update), acknowledge. No batching, no framework.
 """
 
 import asyncio

@@ -53,7 +53,12 @@ async def throughput(product: Product, *, runs: int) -> float:
 
 
 async def _watch(
-    client: httpx2.AsyncClient, wanted: set[str], finished: dict[str, str], ready: asyncio.Event, done: asyncio.Event, runs: int
+    client: httpx2.AsyncClient,
+    wanted: set[str],
+    finished: dict[str, str],
+    ready: asyncio.Event,
+    done: asyncio.Event,
+    runs: int,
 ) -> None:
     params = {"process_id": PROCESS_ID}
     async with client.stream("GET", "/events", params=params, headers={"Accept": "text/event-stream"}) as answer:

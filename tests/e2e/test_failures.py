@@ -29,7 +29,9 @@ def test_a_worker_killed_in_mid_step_is_replaced(distributed: Product) -> None:
     lease ends and the next attempt passes; either way each step ends once."""
     run_id = distributed.start(PROCESS, "4714")
     with distributed.client() as client:
-        eventually(lambda: step(client.get(f"/runs/{run_id}").json(), "shop_page")["attempts"][0]["status"] == "running")
+        eventually(
+            lambda: step(client.get(f"/runs/{run_id}").json(), "shop_page")["attempts"][0]["status"] == "running"
+        )
         victim = step(client.get(f"/runs/{run_id}").json(), "shop_page")["attempts"][0]["worker_id"]
     for name in ("crawler-1", "crawler-2"):
         distributed.processes[name].kill()

@@ -205,9 +205,7 @@ def _install_demo(product: Product, shop_url: str, folder: Path) -> None:
 
 
 def run_command(command: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, env=os.environ | variables, capture_output=True, text=True, timeout=120, check=False
-    )
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=120, check=False)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

@@ -245,25 +245,3 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "allowed"
     made.mkdir()
     return made
-
-
-KNOWN_DEFECTS = {
-    "test_a_huge_cell_is_never_held_in_memory": "the driver holds a whole value before it is measured",
-    "test_a_huge_cell_inside_tls_is_refused_too": "the driver holds a whole value before it is measured",
-    "test_a_flood_fills_no_memory[floods_with_a_message]": "the driver holds whatever one message claims",
-    "test_odd_values_end_in_a_result_not_in_a_crash['12000-01-01'::timestamp]": "OverflowError is not mapped",
-    "test_a_query_that_cannot_work_is_a_fault_of_the_definition[select $1-params14]": "$1 is told as `protocol`",
-    "test_an_account_no_transaction_holds_back_is_refused[files]": "only superusers are refused before a query",
-    "test_something_else_than_postgresql_is_named[tells_no_version]": "AttributeError of the driver is not mapped",
-    "test_a_server_without_tls_gets_nothing_unencrypted[require]": "the refusal of TLS is told as `connect`",
-    "test_a_server_without_tls_gets_nothing_unencrypted[verify-full]": "the refusal of TLS is told as `connect`",
-    "test_odd_values_have_a_defined_form": "broken text in a SQLite file is told as a wrong query",
-    "test_a_very_wide_table_does_not_spoil_the_others": "a table of 600 columns makes the whole file unreadable",
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is known to be wrong fails loudly as soon as it is mended: then its line above goes."""
-    for item in items:
-        if "services/dbprobe" in str(item.path) and item.name in KNOWN_DEFECTS:
-            item.add_marker(pytest.mark.xfail(reason=KNOWN_DEFECTS[item.name], strict=True))

@@ -3,9 +3,9 @@
 import sys
 
 import typer
-from typer.exceptions import TyperException
-
 from steptrail_common.errors import SteptrailError
+from typer._click.exceptions import ClickException
+
 from steptrail_embedded.cli import serving
 from steptrail_embedded.cli.app import app, err
 from steptrail_embedded.cli.client import EXIT_ERROR, EXIT_USAGE, CommandFailed
@@ -23,7 +23,7 @@ def main() -> None:
     except SteptrailError as error:
         err.print(error.detail, style="red", markup=False, soft_wrap=True)
         code = EXIT_ERROR
-    except TyperException as error:
+    except ClickException as error:
         error.show()
         code = EXIT_USAGE
     except (KeyboardInterrupt, typer.Abort):

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import httpx2
-
 from steptrail_catalog.config import Settings as CatalogSettings
 from steptrail_catalog.service import build as build_catalog
 from steptrail_common.bus import InProcessBroker, connect
@@ -19,8 +18,6 @@ from steptrail_crawler.config import Settings as CrawlerSettings
 from steptrail_crawler.service import build as build_crawler
 from steptrail_dbprobe.config import Settings as DbprobeSettings
 from steptrail_dbprobe.service import build as build_dbprobe
-from steptrail_embedded.config import Settings
-from steptrail_embedded.paths import DataFolder
 from steptrail_gateway.config import Settings as GatewaySettings
 from steptrail_gateway.service import Clients, GatewayService
 from steptrail_gateway.service import build as build_gateway
@@ -30,6 +27,9 @@ from steptrail_orchestrator.config import Settings as OrchestratorSettings
 from steptrail_orchestrator.service import build as build_orchestrator
 from steptrail_reporting.config import Settings as ReportingSettings
 from steptrail_reporting.service import build as build_reporting
+
+from steptrail_embedded.config import Settings
+from steptrail_embedded.paths import DataFolder
 
 DRAIN_SECONDS = 5.0
 """On a laptop a stop is quick: what is under way goes on at the next start."""
@@ -117,15 +117,16 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
     )
     crawler = build_crawler(CrawlerSettings.load(**worker), bus=bus("crawler"))
     dbprobe = build_dbprobe(DbprobeSettings.load(**worker), bus=bus("dbprobe"))
-    clients = Clients(
-        catalog=catalog_client,
-        orchestrator=_client(orchestrator, token),
-        reporting=_client(reporting, token),
-        notifier=_client(notifier, token),
-    )
+    own_clients = [catalog_client, *(_client(service, token) for service in (orchestrator, reporting, notifier))]
+    clients = Clients(*own_clients)
     gateway = build_gateway(
         GatewaySettings.load(
-            **shared, store=data.store("gateway"), topology="embedded", demo=options.demo, host=options.host, port=options.port
+            **shared,
+            store=data.store("gateway"),
+            topology="embedded",
+            demo=options.demo,
+            host=options.host,
+            port=options.port,
         ),
         bus=bus("gateway"),
         clients=clients,
@@ -134,12 +135,12 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
         gateway=gateway,
         others=[catalog, orchestrator, reporting, notifier, crawler, dbprobe],
         catalog=catalog_client,
-        clients=[clients.catalog, clients.orchestrator, clients.reporting, clients.notifier],
+        clients=own_clients,
         broker=broker,
     )
 
 
 def _client(service: Service, token: str) -> ServiceClient:
     """A client that calls the service's API without a network. Streams of events never pass here."""
-    assert service.app is not None
+    assert service.app is not None  # noqa: S101  (each of these services has an API)
     return ServiceClient(f"http://{service.name}", token, httpx2.ASGITransport(app=service.app))

@@ -7,13 +7,13 @@ from http import HTTPStatus
 
 import httpx2
 import uvloop
-
 from steptrail_common import telemetry
 from steptrail_common.service import serve
+from steptrail_gateway.service import create_api_token, create_sign_in_link
+
 from steptrail_embedded.compose import DRAIN_SECONDS, Embedded, Options, compose
 from steptrail_embedded.demo.install import install
 from steptrail_embedded.demo.serve import shop_running
-from steptrail_gateway.service import create_api_token, create_sign_in_link
 
 ADMINISTRATOR = "admin"
 Announce = Callable[[str, str | None], None]

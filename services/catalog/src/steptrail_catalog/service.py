@@ -19,10 +19,13 @@ from steptrail_catalog.adapters.mongo import MongoCatalog, MongoConnectionStore,
 from steptrail_catalog.adapters.schema import outbox
 from steptrail_catalog.adapters.sql import SqlConnectionStore, SqlProcessStore
 from steptrail_catalog.config import Settings
+from steptrail_catalog.domain.format_schema import process_schema
 from steptrail_catalog.domain.plan import plan
 from steptrail_catalog.domain.validation import read_text, validate
 from steptrail_catalog.entrypoints.http import build_api
 from steptrail_catalog.ports import ConnectionStore, ProcessStore, Stores
+
+__all__ = ["build", "plan_text", "process_schema", "validate_text"]
 
 Hook = Callable[[], Awaitable[None]]
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-
 from steptrail_common.contracts.catalog import Plan, ValidationReport
+
 from steptrail_embedded.cli.client import EXIT_ERROR, EXIT_USAGE, Client, CommandFailed, server_and_token
 from steptrail_embedded.cli.junit import junit
 from steptrail_embedded.cli.watch import OPEN, follow, watch
@@ -116,9 +116,9 @@ def processes(
     table = Table("process", "name", "category", "steps", "last", "verdict")
     for row in items:
         state = row["state"]
+        verdict, last = state["last_verdict"], state["last_status"] or "never run"
         table.add_row(
-            row["process_id"], row["name"], row["category"], str(row["step_count"]), state["last_status"] or "never run",
-            state["last_verdict"],
+            row["process_id"], row["name"], row["category"], str(row["step_count"]), last, verdict
         )  # fmt: skip
     out.print(table)
 

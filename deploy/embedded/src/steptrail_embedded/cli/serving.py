@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
 from steptrail_common.sealing import generate_keys
+
 from steptrail_embedded import archive
 from steptrail_embedded.cli.app import Data, err, out
 from steptrail_embedded.cli.client import EXIT_USAGE, CommandFailed
@@ -97,7 +97,7 @@ def keys(folder: Annotated[Path, typer.Argument(help="Where secrets.public and s
 def backup(
     file: Annotated[Path, typer.Argument(help="The archive to write, e.g. steptrail.tar.gz")], data: Data = DEFAULT_DATA
 ) -> None:
-    """Write stores, evidence and keys into one archive, also while the server runs. It holds the private key: guard it."""
+    """Write stores, evidence and keys into one archive, also while the server runs. It holds the private key."""
     folder = DataFolder(data)
     if not folder.root.is_dir():
         raise CommandFailed(f"{folder.root}: there is no such data folder", EXIT_USAGE)

@@ -6,6 +6,7 @@ from typing import Any
 
 from steptrail_common.errors import NotFound
 from steptrail_common.web import ServiceClient
+
 from steptrail_embedded.demo.shop import API_KEY
 
 ACTOR = {"X-Steptrail-Actor": "demo", "X-Steptrail-Role": "admin"}

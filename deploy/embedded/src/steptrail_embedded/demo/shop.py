@@ -100,6 +100,7 @@ def build_shop(folder: Path) -> FastAPI:
     app = FastAPI(title="Demo shop", openapi_url=None)
     _pages(app, shop)
     _api(app, shop)
+    _graphql(app)
     return app
 
 
@@ -162,6 +163,8 @@ def _api(app: FastAPI, shop: Shop) -> None:
     async def unlock(number: str) -> None:
         shop.locks.discard(number)
 
+
+def _graphql(app: FastAPI) -> None:
     @app.post("/graphql")
     async def graphql(request: GraphQLRequest) -> dict[str, Any]:
         number = str(request.variables.get("order", ""))

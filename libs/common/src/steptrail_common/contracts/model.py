@@ -53,7 +53,10 @@ def _duration_before(value: object) -> object:
 
 Duration = Annotated[
     float,
-    BeforeValidator(_duration_before, json_schema_input_type=str),
+    BeforeValidator(
+        _duration_before,
+        json_schema_input_type=Annotated[str, Field(pattern=_DURATION.pattern, examples=["500ms", "30s", "15m"])],
+    ),
     PlainSerializer(format_duration, return_type=str),
 ]
 """Written with a unit, held as seconds."""

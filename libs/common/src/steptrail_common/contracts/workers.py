@@ -127,7 +127,7 @@ class Lease(Contract):
 
 
 class Heartbeat(Event):
-    """Sent at the start of an attempt and every `heartbeat_seconds`: renews the leases and tells that the worker lives."""
+    """Sent at the start of an attempt and every `heartbeat_seconds`: renews leases, and the worker lives."""
 
     worker_id: str
     version: str

@@ -18,13 +18,23 @@ from steptrail_common.contracts.catalog import ConnectionRights, PostgresqlSetti
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.egress import EgressDenied, EgressPolicy, NameNotResolved
 
+from steptrail_dbprobe.adapters.metered import Meter, MeteredLoop
 from steptrail_dbprobe.domain.binds import UnknownBind, positional
 from steptrail_dbprobe.domain.parameters import WrongType, fitting
-from steptrail_dbprobe.domain.rows import LimitExceeded, Rows
+from steptrail_dbprobe.domain.rows import MAX_BYTES, LimitExceeded, Rows
 
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 LOCK_SECONDS = 2.0
+GREETING_BYTES = 256 * 1024
+"""What a server may send before the statement: its greeting, its parameters, what the driver asks about types."""
+FLOOD_BYTES = 2 * MAX_BYTES
+"""What may come for the statement before the connection is broken, even in the middle of a message."""
+_DANGER = """
+select current_setting('is_superuser') = 'on'
+    or exists (select from pg_roles where pg_has_role(oid, 'member')
+                and rolname in ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+"""
 _RIGHTS = """
 select r.rolsuper as superuser,
        pg_has_role(current_user, 'pg_read_server_files', 'member')
@@ -64,6 +74,8 @@ _CLASSES: tuple[tuple[type[BaseException], FailureClass, str | None, bool], ...]
     (ConnectionError, FailureClass.CONNECT, None, False),
     (OSError, FailureClass.CONNECT, None, False),
     (ValueError, FailureClass.PROTOCOL, None, False),
+    (OverflowError, FailureClass.PROTOCOL, "unreadable_value", False),
+    (BufferError, FailureClass.PROTOCOL, None, False),
 )
 """Error, class, reason, and whether the trouble is ours (`error`) or the target's (`failed`). First match counts."""
 
@@ -89,14 +101,16 @@ class PostgresqlEngine:
             text, names = positional(statement, frozenset(params))
         except UnknownBind as error:
             raise CheckFailed(FailureClass.INVALID_DEFINITION, str(error), reason="params", ours=True) from error
-        async with _explained(), self._session(connection, timeout_seconds, timings) as database:
-            if database.get_settings().is_superuser == "on" and not self._allow_superuser:
+        meter = Meter(GREETING_BYTES)
+        async with _explained(meter), self._session(connection, timeout_seconds, timings, meter) as database:
+            if await database.fetchval(_DANGER) and not self._allow_superuser:
                 raise CheckFailed(
                     FailureClass.PERMISSION,
-                    "the account is a superuser: give Steptrail one that can only read",
+                    "the account is a superuser or reaches the server's files: give Steptrail one that can only read",
                     reason="superuser_refused",
                     ours=True,
                 )
+            meter.limit = meter.received + FLOOD_BYTES
             began = time.monotonic()
             try:
                 return await _fetch(database, text, names, params)
@@ -104,14 +118,15 @@ class PostgresqlEngine:
                 timings["query"] = time.monotonic() - began
 
     async def rights(self, connection: OpenedConnection) -> ConnectionRights:
-        async with _explained(), self._session(connection, CONNECT_SECONDS, {}) as database:
+        meter = Meter(GREETING_BYTES)
+        async with _explained(meter), self._session(connection, CONNECT_SECONDS, {}, meter) as database:
             found = await database.fetchrow(_RIGHTS)
         level, detail = _judged(found)
         return ConnectionRights.model_validate({"level": level, "detail": detail, "checked_at": self._clock.now()})
 
     @asynccontextmanager
     async def _session(
-        self, connection: OpenedConnection, timeout_seconds: float, timings: dict[str, float]
+        self, connection: OpenedConnection, timeout_seconds: float, timings: dict[str, float], meter: Meter
     ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
         """A new connection inside a read-only transaction that is rolled back."""
         settings = connection.settings
@@ -120,7 +135,7 @@ class PostgresqlEngine:
         addresses = await self._policy.resolve(settings.host, settings.port, kind="postgresql")
         timings["dns"] = time.monotonic() - began
         milliseconds = str(max(int(timeout_seconds * 1000), 1))
-        database = await asyncpg.connect(
+        database = await _connected(
             host=addresses,
             port=[settings.port] * len(addresses),
             user=settings.username,
@@ -128,6 +143,7 @@ class PostgresqlEngine:
             database=settings.database,
             passfile="/dev/null",
             ssl=_tls(settings),
+            loop=MeteredLoop(meter, settings.host),
             timeout=min(CONNECT_SECONDS, timeout_seconds),
             command_timeout=timeout_seconds,
             statement_cache_size=0,
@@ -148,6 +164,14 @@ class PostgresqlEngine:
             await _closed(database)
 
 
+async def _connected(**how: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """The driver trusts a server's greeting and stumbles over what is missing in it."""
+    try:
+        return await asyncpg.connect(**how)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CheckFailed(FailureClass.PROTOCOL, "the server does not speak PostgreSQL properly") from error
+
+
 async def _closed(database: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Roll back and say goodbye; a server that does not answer is left."""
     try:
@@ -164,6 +188,8 @@ async def _fetch(
 ) -> Rows:
     prepared = await database.prepare(text)
     wanted = [parameter.name for parameter in prepared.get_parameters()]
+    if len(wanted) != len(names):
+        raise WrongType("write values as named binds such as :order, not as $1")
     values = [fitting(name, params[name], kind) for name, kind in zip(names, wanted, strict=True)]
     rows = Rows([attribute.name for attribute in prepared.get_attributes()])
     if not rows.columns:
@@ -176,21 +202,10 @@ async def _fetch(
     return rows
 
 
-class _Named(ssl.SSLContext):
-    """Checks the certificate against the name in the settings, although the connection goes to a judged address."""
-
-    expected_name: str | None = None
-
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        kwargs["server_hostname"] = self.expected_name
-        return super().wrap_bio(*args, **kwargs)
-
-
 def _tls(settings: PostgresqlSettings) -> ssl.SSLContext | bool:
     if settings.tls == "disable":
         return False
-    context = _Named(ssl.PROTOCOL_TLS_CLIENT)
-    context.expected_name = settings.host
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.tls == "verify-full":
         context.load_default_certs()
@@ -201,7 +216,7 @@ def _tls(settings: PostgresqlSettings) -> ssl.SSLContext | bool:
 
 
 @asynccontextmanager
-async def _explained() -> AsyncIterator[None]:
+async def _explained(meter: Meter) -> AsyncIterator[None]:
     """Every error of driver, server and policy as a failure class."""
     try:
         yield
@@ -217,10 +232,26 @@ async def _explained() -> AsyncIterator[None]:
     except WrongType as error:
         raise CheckFailed(FailureClass.INVALID_DEFINITION, str(error), reason="params", ours=True) from error
     except Exception as error:
+        if meter.exceeded:
+            raise _flooded(meter) from error
+        if "rejected SSL upgrade" in str(error):
+            message = "the server does not speak TLS: turn it on there, or set tls: disable in the connection"
+            raise CheckFailed(FailureClass.TLS, message, reason="not_offered") from error
         for kind_of_error, failure_class, reason, ours in _CLASSES:
             if isinstance(error, kind_of_error):
                 raise CheckFailed(failure_class, _said(error), reason=reason, ours=ours) from error
         raise
+
+
+def _flooded(meter: Meter) -> CheckFailed:
+    """The connection was broken because of what came in."""
+    if meter.limit > GREETING_BYTES:
+        return CheckFailed(
+            FailureClass.TOO_LARGE,
+            f"the result is larger than {MAX_BYTES // 1024} KiB: select less",
+            reason="bytes_limit",
+        )
+    return CheckFailed(FailureClass.PROTOCOL, "the server sent a flood before it was asked anything", reason="flood")
 
 
 def _said(error: BaseException) -> str:

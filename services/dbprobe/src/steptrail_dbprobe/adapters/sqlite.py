@@ -15,7 +15,7 @@ from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import ConnectionRights, SqliteSettings
 from steptrail_common.contracts.model import FailureClass
 
-from steptrail_dbprobe.domain.rows import MAX_BYTES, MAX_COLUMNS, LimitExceeded, Rows
+from steptrail_dbprobe.domain.rows import MAX_BYTES, LimitExceeded, Rows
 
 PROGRESS_STEPS = 1000
 """Virtual machine steps between two looks at the clock."""
@@ -104,10 +104,10 @@ def _query(path: Path, statement: str, params: Mapping[str, Any], deadline: floa
 def _open(path: Path, deadline: float, late: Callable[[], bool]) -> sqlite3.Connection:
     wait_seconds = max(deadline - time.monotonic(), 0.0)
     database = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=wait_seconds, isolation_level=None)
+    database.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
     database.execute("pragma query_only = on")
     database.execute("pragma trusted_schema = off")
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES + 1)
-    database.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS + 1)
     database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     database.set_authorizer(_authorized)
     database.set_progress_handler(late, PROGRESS_STEPS)
