@@ -317,6 +317,7 @@ def test_other_addresses_are_the_egress_policys_matter(url: str) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "path", "told"),
     [
+        ("schedule", [{"every": "1h", "inputs": {"order_id": "1"}}], "schedule", "only when someone asks"),
         ("name", "{{7*7}} ${{ inputs.order_id }}", "name", "not evaluated here"),
         ("vars.other", "${{ vars.shop }}", "vars.other", "not evaluated here"),
         ("steps.0.check.headers", {"Authorization": "Bearer abc"}, "steps[0].check.headers.Authorization", "secret"),
@@ -414,12 +415,13 @@ def test_connections_must_exist_and_fit(
 
 
 def test_the_examples_of_the_project_are_valid() -> None:
-    """And have nothing doubtful about them."""
+    """And have nothing doubtful about them, but that schedules wait for their scheduler."""
     folder = Path(__file__).parents[4] / "examples"
     files = sorted(folder.glob("*.yaml"))
     assert len(files) >= 4
     for file in files:
         report = validate(read_text(file.read_text(encoding="utf-8"), "application/yaml"))
-        assert (file.name, report.errors, report.warnings) == (file.name, [], [])
+        doubtful = [fault for fault in report.warnings if fault.path != "schedule"]
+        assert (file.name, report.errors, doubtful) == (file.name, [], [])
         assert report.definition is not None
         assert report.definition.process == file.stem

@@ -15,6 +15,7 @@ from steptrail_catalog.domain.step_rules import MAX_ATTEMPT_SECONDS, MAX_RUN_SEC
 
 RESERVED = frozenset({"validate", "plan", "new", "states"})
 """Ids that stand for something else in addresses."""
+UNSCHEDULED = "is checked and kept, but this version starts runs only when someone asks for one"
 MIN_EVERY_SECONDS = 10.0
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _LONG_TEXTS = frozenset({"description"})
@@ -27,6 +28,8 @@ def check_whole(document: Mapping[str, Any], definition: Definition, faults: Fau
     inputs.check_inputs(definition.inputs, faults)
     for at, schedule in enumerate(definition.schedule):
         _check_schedule(definition, schedule, ("schedule", at), faults)
+    if definition.schedule:
+        faults.warn(("schedule",), UNSCHEDULED)
     if definition.timeout > MAX_RUN_SECONDS:
         faults.add(("timeout",), "a run may take at most 7d; what comes later is a matter of expect_within")
     if (definition.defaults.timeout or 0) > MAX_ATTEMPT_SECONDS:
@@ -97,7 +100,8 @@ def _check_ids(definition: Definition, faults: Faults) -> None:
 
 
 def _check_schedule(definition: Definition, schedule: Schedule, place: Place, faults: Faults) -> None:
-    if schedule.every is not None and schedule.every < MIN_EVERY_SECONDS:
+    if schedule.every is not None and schedule.every < UNSCHEDULED = "is checked and kept, but this version starts runs only when someone asks for one"
+MIN_EVERY_SECONDS:
         faults.add((*place, "every"), "must be at least 10s")
     if schedule.cron is not None:
         try:
