@@ -15,8 +15,8 @@ from steptrail_catalog.domain.step_rules import MAX_ATTEMPT_SECONDS, MAX_RUN_SEC
 
 RESERVED = frozenset({"validate", "plan", "new", "states"})
 """Ids that stand for something else in addresses."""
-UNSCHEDULED = "is checked and kept, but this version starts runs only when someone asks for one"
 MIN_EVERY_SECONDS = 10.0
+UNSCHEDULED = "is checked and kept, but this version starts runs only when someone asks for one"
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _LONG_TEXTS = frozenset({"description"})
 
@@ -100,8 +100,7 @@ def _check_ids(definition: Definition, faults: Faults) -> None:
 
 
 def _check_schedule(definition: Definition, schedule: Schedule, place: Place, faults: Faults) -> None:
-    if schedule.every is not None and schedule.every < UNSCHEDULED = "is checked and kept, but this version starts runs only when someone asks for one"
-MIN_EVERY_SECONDS:
+    if schedule.every is not None and schedule.every < MIN_EVERY_SECONDS:
         faults.add((*place, "every"), "must be at least 10s")
     if schedule.cron is not None:
         try:
