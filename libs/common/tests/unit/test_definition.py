@@ -47,8 +47,8 @@ def test_durations_have_a_unit(text: str, seconds: float) -> None:
 @pytest.mark.req("NFR-012")
 @pytest.mark.parametrize(
     "value",
-    [0, 30, 1.5, None, True, "", "30", "s", "-5s", "0s", "0.0001ms", "5 m", "5M", "1h30m", "367d", "9" * 999 + "d", "1e3s", "nan", "∞s"],
-)  # fmt: skip
+    [0, 30, 1.5, None, True, "", "30", "s", "-5s", "0s", "0.0001ms", "5 m", "5M", "1h30m", "367d", "1e3s", "nan", "∞s"],
+)
 def test_anything_else_is_no_duration(value: Any) -> None:
     """Numbers without unit, zero, negative, endless."""
     with pytest.raises(ValueError, match=r"unit|above 0"):
