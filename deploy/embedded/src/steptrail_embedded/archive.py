@@ -1,5 +1,6 @@
 """Backup and restore of an embedded installation: a consistent copy of every store, with evidence and keys."""
 
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -31,6 +32,23 @@ def read(folder: DataFolder, source: Path) -> None:
     try:
         with tarfile.open(source) as tar:
             folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            tar.extractall(folder.root, filter="data")
+            for member in tar:
+                _unpack(tar, member, folder.root)
     except (OSError, tarfile.TarError) as error:
         raise CommandFailed(f"{source}: {error}", EXIT_USAGE) from error
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
+    """One file or folder, by hand: the filters of `extractall` are younger than the oldest Python we run on."""
+    target = (root / member.name).resolve()
+    if not (member.isfile() or member.isdir()) or not target.is_relative_to(root.resolve()):
+        raise tarfile.TarError(f"{member.name} is not a file inside the data folder")
+    if member.isdir():
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    if content is not None:
+        with content, target.open("xb") as file:
+            target.chmod(0o600)
+            shutil.copyfileobj(content, file)
