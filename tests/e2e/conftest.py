@@ -31,10 +31,12 @@ STORY_SECONDS = 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stories take longer than other tests, on a busy machine above all."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(STORY_SECONDS))
+    """Stories take longer than other tests, and come last: the browser's event loop stays in the main thread."""
+    here = Path(__file__).parent
+    stories = [item for item in items if item.path.is_relative_to(here)]
+    for item in stories:
+        item.add_marker(pytest.mark.timeout(STORY_SECONDS))
+    items[:] = [item for item in items if not item.path.is_relative_to(here)] + stories
 
 
 @dataclass(frozen=True)

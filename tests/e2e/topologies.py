@@ -135,7 +135,8 @@ def _environments(
     private = folder / "secrets.private"
     private.write_text(keys.private)
     private.chmod(0o600)
-    stores = asyncio.run(_databases(backends["postgres"].url))
+    with ThreadPoolExecutor(1) as apart:  # the browser's event loop may be running in this thread
+        stores = apart.submit(asyncio.run, _databases(backends["postgres"].url)).result()
     shared = {
         "STEPTRAIL_BUS": backends["rabbitmq"].url,
         "STEPTRAIL_SERVICE_TOKEN": secrets.token_hex(32),
