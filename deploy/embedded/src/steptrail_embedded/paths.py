@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,21 @@ class DataFolder:
         if not path.exists():
             write_private(path, secrets.token_urlsafe(48))
         return path.read_text().strip()
+
+    def demo_port(self, wanted: int) -> int:
+        """Where the demo's shop listens: as wanted; for 0 where it did before, so that runs under way find it again."""
+        path = self.root / "demo-port"
+        port = int(path.read_text()) if wanted == 0 and path.exists() else wanted
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return wanted
+        return port
+
+    def remember_demo_port(self, url: str) -> None:
+        (self.root / "demo-port").write_text(url.rsplit(":", 1)[1])
 
     @contextmanager
     def lock(self) -> Iterator[None]:

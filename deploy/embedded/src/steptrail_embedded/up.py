@@ -33,7 +33,9 @@ async def _run(options: Options, announce: Announce) -> None:
     async with AsyncExitStack() as stack:
         shop_url = None
         if options.demo:
-            shop_url = await stack.enter_async_context(shop_running(options.data.demo, "127.0.0.1", options.demo_port))
+            port = options.data.demo_port(options.demo_port)
+            shop_url = await stack.enter_async_context(shop_running(options.data.demo, "127.0.0.1", port))
+            options.data.remember_demo_port(shop_url)
         embedded = compose(options, shop_address=shop_url.removeprefix("http://") if shop_url else None)
         service = embedded.combined()
         ready: asyncio.Queue[int] = asyncio.Queue()

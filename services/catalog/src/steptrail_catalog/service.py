@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
@@ -15,7 +16,6 @@ from steptrail_common.sealing import seal
 from steptrail_common.service import Service
 
 from steptrail_catalog.adapters import sql
-from steptrail_catalog.adapters.mongo import MongoCatalog, MongoConnectionStore, MongoProcessStore, MongoRelay
 from steptrail_catalog.adapters.schema import outbox
 from steptrail_catalog.adapters.sql import SqlConnectionStore, SqlProcessStore
 from steptrail_catalog.config import Settings
@@ -30,13 +30,21 @@ __all__ = ["build", "plan_text", "process_schema", "validate_text"]
 Hook = Callable[[], Awaitable[None]]
 
 
+class _Relay(Protocol):
+    """What publishes the events that wait in a store."""
+
+    def wake(self) -> None: ...
+
+    async def run(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Storage:
     """One kind of database: its stores, its relay, and how it is opened and closed."""
 
     processes: ProcessStore
     connections: ConnectionStore
-    relay: OutboxRelay | MongoRelay
+    relay: _Relay
     start: Hook
     stop: Hook
     check: Hook
@@ -44,6 +52,9 @@ class _Storage:
 
 def _storage(address: str, bus: Bus) -> _Storage:
     if address.startswith(("mongodb://", "mongodb+srv://")):
+        # Only where it is used: the driver takes a second to load, which a laptop would wait for at every start.
+        from steptrail_catalog.adapters.mongo import MongoCatalog, MongoConnectionStore, MongoProcessStore, MongoRelay
+
         catalog = MongoCatalog(address)
         return _Storage(
             processes=MongoProcessStore(catalog),
