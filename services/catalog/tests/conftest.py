@@ -104,7 +104,7 @@ async def _fill_sql(engine: AsyncEngine, revisions: Sequence[Revision]) -> None:
 
 def _mongo_address(request: pytest.FixtureRequest) -> str:
     url, name = request.getfixturevalue("mongo_url"), request.getfixturevalue("fresh_mongo_db")
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    return urlunsplit(urlsplit(str(url))._replace(path=f"/{name}"))
 
 
 @dataclass

@@ -229,7 +229,8 @@ async def test_each_change_is_told_even_if_the_broker_was_away(stores: Any) -> N
     with pytest.raises(Stale):
         await stores.processes.save(revision(number=2), told("refused"))
     await stores.processes.delete("orders", expected=None, told=told("deleted"))
-    broker, heard = InProcessBroker(), []
+    broker = InProcessBroker()
+    heard: list[str] = []
 
     async def hear(deliveries: Any) -> None:
         heard.extend(delivery.message.dedup_id for delivery in deliveries)
