@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from steptrail_catalog.domain.json_text import read_json
 from steptrail_catalog.domain.source import MAX_BYTES, Unreadable
@@ -30,7 +30,7 @@ def _storable(value: Any) -> bool:
     return all(map(_storable, value)) if isinstance(value, list) else True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(DOCUMENTS.filter(_storable))
 def test_written_yaml_reads_back_as_the_same_document(document: dict[str, Any]) -> None:
     """Types, order and odd texts such as `on`, `007`, `1e3`, `2026-01-01` included."""
