@@ -77,7 +77,7 @@ def embedded(folder: Path, *, data: Path | None = None, exceptions: Sequence[str
     try:
         process.start()
         for _ in poll(START_SECONDS):
-            if "Steptrail is ready" in process.log:
+            if "Stop with Ctrl+C" in process.log:  # the last line of the welcome, after the sign-in link
                 break
         else:
             raise AssertionError(f"the embedded product did not become ready:\n{process.log[-4000:]}")
