@@ -8,10 +8,10 @@ SOURCES := $(wildcard libs/*/src services/*/src deploy/*/src)
 # Words after the verb's own work, e.g. `make test ARGS="-k outbox"` or `make up ARGS="--port 9000"`.
 ARGS ?=
 
-.PHONY: help up down test check fmt e2e chaos bench docs setup lock page
+.PHONY: help up down test check fmt e2e chaos bench docs setup lock page screenshots
 
 help: ## list the verbs
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 up: ## install what is needed, build the page, start Steptrail with the demo on http://127.0.0.1:8080
 	@scripts/setup.sh runtime
@@ -51,9 +51,13 @@ fmt: setup ## format and mend what can be mended by itself
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-docs: setup ## write again what is generated: OpenAPI, AsyncAPI, event schemas, table of requirements
+docs: setup ## write again what is generated: OpenAPI, AsyncAPI, event schemas, the page's types, table of requirements
 	@$(PYTHON) scripts/generate_docs.py
 	@$(PYTHON) scripts/requirements_table.py
+	@cd $(UI) && ../../../scripts/node.sh npm run --silent types
+
+screenshots: setup page ## pictures of every screen, light and dark, into docs/screenshots
+	@$(PYTHON) scripts/screenshots.py $(ARGS)
 
 lock: ## resolve all dependencies again (ARGS=--upgrade for newer ones)
 	@scripts/lock.sh $(ARGS)

@@ -7,7 +7,8 @@ ours=()
 for name in common checks gateway catalog orchestrator crawler dbprobe reporting notifier embedded; do
   ours+=(--no-emit-package "steptrail-$name")
 done
-quiet=(--quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links)
+quiet=(--quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+  --constraint requirements/constraints.in)
 projects=(libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
 
 "$uv" pip compile "${quiet[@]}" "${ours[@]}" "$@" "${projects[@]}" --group pyproject.toml:build -o requirements/runtime.txt

@@ -51,7 +51,7 @@ uv=$(find_uv)
 export UV_LINK_MODE=${UV_LINK_MODE:-copy}
 [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$(cat .python-version)" .venv
 say "installing the $kind requirements"
-"$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$kind.txt"
+"$uv" pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r "requirements/$kind.txt"
 editable=()
 for project in libs/* services/* deploy/*; do
   if [ -f "$project/pyproject.toml" ]; then editable+=(-e "$project"); fi

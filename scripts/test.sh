@@ -2,11 +2,13 @@
 # The whole test suite: the page's unit tests, then everything in Python against real servers. Extra words go to pytest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+unset PYTHONDONTWRITEBYTECODE  # the tests start dozens of Python processes; compiling every module each time doubles it
 page=0
 (cd services/gateway/ui && ../../../scripts/node.sh npm test --silent) || page=$?
 if [ $page -ne 0 ]; then echo "The page's tests failed; the others follow." >&2; fi
 .venv/bin/python -m steptrail_common.testing.programs || exit 1
-.venv/bin/python -m pytest "$@"
+# Files go to as many processes as there are cores; each process starts the servers that its own tests ask for.
+.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder "$@"
 rest=$?
 if [ $page -ne 0 ]; then echo "FAILED: the page's tests (above)"; exit 1; fi
 exit $rest

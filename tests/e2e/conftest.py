@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from steptrail_common.testing.plugin import Servers
 
+from .browsing import ANSWER_MS, browsing
 from .product import Product
 from .topologies import distributed, embedded
 
@@ -30,12 +31,21 @@ STORY_SECONDS = 300
 """Limit of one end-to-end test, with the start of the product it may be the first to need."""
 
 
+expect.set_options(timeout=ANSWER_MS)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stories take longer than other tests, and come last: the browser's event loop stays in the main thread."""
+    """Stories take longer than other tests, and come last: the browser's event loop stays in the main thread.
+
+    With several test processes, all stories of one topology run in one of them: it is started once.
+    """
     here = Path(__file__).parent
     stories = [item for item in items if item.path.is_relative_to(here)]
     for item in stories:
         item.add_marker(pytest.mark.timeout(STORY_SECONDS))
+        if "product" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(f"stories-{item.callspec.params['product']}"))  # type: ignore[attr-defined]
     items[:] = [item for item in items if not item.path.is_relative_to(here)] + stories
 
 
@@ -105,3 +115,10 @@ def browser(chromium_path: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(product: Product, browser: Browser) -> Iterator[Page]:
+    """A page on which the administrator is signed in."""
+    with browsing(product, browser) as page:
+        yield page

@@ -1,37 +1,14 @@
 """The main job as a person does it: in Chromium, with mouse and keyboard."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .product import PASSWORD, Product, eventually
+from .browsing import sign_in
+from .product import Product, eventually
 
 PROCESS = "order-to-cash-demo"
-ANSWER_MS = 30_000
-
-
-@pytest.fixture
-def page(product: Product, browser: Browser) -> Iterator[Page]:
-    """A signed-in page; it fails the test when the page logs an error or asks another origin for something."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, base_url=product.url)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: faults.append(request.url) if not request.url.startswith(product.url) else None)
-    sign_in(page)
-    yield page
-    context.close()
-    assert faults == []
-
-
-def sign_in(page: Page) -> None:
-    page.goto("/")
-    page.get_by_label("User name").fill("admin")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 def check(page: Page, order: str) -> None:
@@ -46,11 +23,11 @@ def check(page: Page, order: str) -> None:
 @pytest.mark.req("FR-018")
 def test_pick_a_process_press_check_and_watch_it_walk(page: Page) -> None:
     """From the overview to the stuck invoice file of order 4711, with expected and actual."""
-    page.get_by_role("link", name="Order to cash (demo)").first.click()
+    page.get_by_role("link", name="Order to cash (demo)", exact=True).first.click()
     expect(page.get_by_text("Order is visible in the shop").first).to_be_visible()
     check(page, "4711")
     verdict = page.get_by_test_id("verdict")
-    expect(verdict).to_contain_text("stuck at 5", timeout=ANSWER_MS)
+    expect(verdict).to_contain_text("stuck at 5")
     expect(verdict).to_contain_text("waiting 3 h")
     expect(page.get_by_role("tab", name="Expected / Actual")).to_be_visible()
     expect(page.get_by_text("count", exact=True).first).to_be_visible()
@@ -60,7 +37,7 @@ def test_pick_a_process_press_check_and_watch_it_walk(page: Page) -> None:
 def test_every_verdict_reads_as_a_sentence(page: Page, order: str, words: str) -> None:
     """4712 passes, 4713 is not due yet, 9999 fails at step 1."""
     check(page, order)
-    expect(page.get_by_test_id("verdict")).to_contain_text(words, timeout=ANSWER_MS, ignore_case=True)
+    expect(page.get_by_test_id("verdict")).to_contain_text(words, ignore_case=True)
 
 
 @pytest.mark.req("FR-009")
@@ -72,7 +49,7 @@ def test_two_browsers_see_the_same_run(product: Product, page: Page, browser: Br
     run_id = product.start(PROCESS, "4712")
     other.goto(f"/runs/{run_id}")
     page.goto(f"/processes/{PROCESS}")
-    expect(other.get_by_test_id("verdict")).to_contain_text("passed", timeout=ANSWER_MS, ignore_case=True)
+    expect(other.get_by_test_id("verdict")).to_contain_text("passed", ignore_case=True)
     context.close()
 
 

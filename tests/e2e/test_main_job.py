@@ -211,7 +211,7 @@ def test_a_signed_webhook_tells_the_end_of_a_run(product: Product, webhook_sink)
         rule = {"rule_id": "all-ends", "channel_id": "sink", "process_id": "shop-health-demo", "on": ["finished"]}
         assert client.post("/rules", json=rule).status_code == 201
         run = product.check("shop-health-demo")
-        got = eventually(lambda: [hit for hit in webhook_sink.hits if run["run_id"] in hit.body], 20)
+        got = eventually(lambda: [hit for hit in webhook_sink.hits if run["run_id"] in hit.body], 60)
         event = Webhook(made.json()["signing_key"]).verify(got[0].body, got[0].headers)
         assert event["data"]["status"] == run["status"]
         assert event["type"] == "io.steptrail.run.finished.v1"

@@ -173,3 +173,15 @@ async def test_connections_are_listed_in_pages(catalog: Any) -> None:
     rest = (await catalog.api.get("/connections", params={"cursor": page["next_cursor"]})).json()
     assert [item["connection_id"] for item in page["items"] + rest["items"]] == ["c0", "c1", "c2"]
     assert rest["next_cursor"] is None
+
+
+async def test_the_schema_of_connections_tells_a_form_all_it_needs(catalog: Any) -> None:
+    """Every kind with its settings, and which secrets it can hold."""
+    schema = (await catalog.api.get("/schemas/connection")).json()
+    kinds = {part["properties"]["kind"]["const"]: part for part in schema["$defs"].values() if "x-secrets" in part}
+    offered = schema["properties"]["settings"]["discriminator"]["mapping"]
+    assert set(kinds) == set(offered)
+    signs_in = {"basic": "password", "bearer": "token", "api_key": "api_key"}
+    assert kinds["http"]["x-secret-of"] == signs_in | {"form": "password", "oauth2": "client_secret"}
+    assert kinds["sftp"]["x-secret-of"] == {"password": "password", "private_key": "private_key"}
+    assert kinds["postgresql"]["x-secrets"] == ["password"]

@@ -290,3 +290,12 @@ async def test_strangers_get_nothing(catalog: Any) -> None:
         assert answer.status_code == 401
     ready = await catalog.api.get("/readyz", headers={"Authorization": ""})
     assert ready.json() == {"status": "ready", "parts": {"store": "ok", "broker": "ok"}}
+
+
+async def test_the_schema_of_the_format_is_served(catalog: Any) -> None:
+    """The same document that is generated into `docs/schemas`, for the editor's completion and forms."""
+    schema = (await catalog.api.get("/schemas/process")).json()
+    assert schema["title"] == "Steptrail process"
+    assert {"api_call", "db_query", "file_check", "web_crawl"} <= set(
+        schema["$defs"]["Step"]["properties"]["check"]["discriminator"]["mapping"]
+    )

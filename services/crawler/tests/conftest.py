@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from steptrail_checks.attempt import Attempts
 from steptrail_checks.port import CheckKind
-from steptrail_common.contracts.catalog import ConnectionSettings, SealedConnection
+from steptrail_common.contracts.catalog import SealedConnection
+from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.workers import Evidence, StepRequest, StepResult
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.evidence import EvidenceStore
@@ -20,6 +21,7 @@ from steptrail_common.sealing import SecretsKeyring, generate_keys, seal, target
 from steptrail_crawler.adapters.api_call import ApiCallKind
 from steptrail_crawler.adapters.file_check import FileCheckKind
 from steptrail_crawler.adapters.http import HttpClient
+from steptrail_crawler.adapters.sessions import Sessions
 from steptrail_crawler.adapters.web_crawl import WebCrawlKind
 
 KEYS = generate_keys()
@@ -117,7 +119,7 @@ class Checks:
         self.files = folder / "files"
         self.kinds: dict[str, CheckKind] = {
             "web_crawl": WebCrawlKind(self.client),
-            "api_call": ApiCallKind(self.client),
+            "api_call": ApiCallKind(self.client, Sessions(SecretsKeyring((KEYS.private,)))),
             "file_check": FileCheckKind(self.client, [self.files]),
         }
 
@@ -129,10 +131,11 @@ class Checks:
         timeout_seconds: float = 5.0,
         asserts: list[dict[str, Any]] | None = None,
         captures: dict[str, Any] | None = None,
+        run_id: str = "run-1",
     ) -> StepResult:
         request = StepRequest.model_validate(
             {
-                "run_id": "run-1",
+                "run_id": run_id,
                 "process_id": "p",
                 "step_id": "s",
                 "step_number": 1,

@@ -16,7 +16,7 @@ import pytest
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
 from steptrail_common.bus.port import Delivery, Destination, Message, Subscription
 from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
-from steptrail_common.contracts.definition import DbQuery
+from steptrail_common.contracts.checks import DbQuery
 from steptrail_common.contracts.workers import (
     RESULTS_QUEUE,
     ProbeAnswer,
@@ -94,7 +94,7 @@ class Probe:
     async def ask(
         self,
         target: SealedConnection,
-        query: str,
+        query: str | None = None,
         params: dict[str, Any] | None = None,
         *,
         timeout: float = 5.0,  # noqa: ASYNC109 - the step's own
@@ -102,9 +102,10 @@ class Probe:
     ) -> StepResult:
         """The result of one attempt at a step with this query. Fails if there is none soon after the time limit."""
         token = uuid4().hex
-        check = {"type": "db_query", "connection": target.connection_id, "query": query, "params": params or {}}
-        if "mask" in more:
-            check["mask"] = more.pop("mask")
+        check = {"type": "db_query", "connection": target.connection_id, "params": params or {}}
+        check |= {key: more.pop(key) for key in ("mask", "documents") if key in more}
+        if query is not None:
+            check["query"] = query
         request = StepRequest.model_validate(
             {
                 "run_id": f"run-{token}",

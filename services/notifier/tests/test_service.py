@@ -1,6 +1,7 @@
 """The whole service: events in from a bus, signed webhooks out, administered by HTTP."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -123,7 +124,7 @@ async def test_a_slow_receiver_delays_nobody(
             await world.rule(channel_id)
         for number in range(20):
             await world.tell(ended(f"r{number:02}", "success", minute=number))
-        await quick.receive(20, seconds=8)
+        await quick.receive(20, seconds=40)
         assert await world.deliveries(channel_id="a-slow", status="delivered") == []
 
 
@@ -258,8 +259,9 @@ async def test_bad_input_is_refused(
 
 
 async def test_lists_are_paged(tmp_path: Path, key_pair: KeyPair, clock: Any, make_sink: MakeSink) -> None:
-    """Channels, rules and deliveries, by cursor."""
+    """Channels, rules and deliveries, by cursor; the cursor of one list is refused by the others."""
     sink = await make_sink()
+    cursors: dict[str, str] = {}
     async with _notifier(tmp_path, key_pair, clock, sink) as world:
         for name in ("a", "b", "c"):
             await world.channel(sink, name)
@@ -269,6 +271,10 @@ async def test_lists_are_paged(tmp_path: Path, key_pair: KeyPair, clock: Any, ma
             first = (await world.api.get(path, params={"limit": 2})).json()
             second = (await world.api.get(path, params={"limit": 2, "cursor": first["next_cursor"]})).json()
             assert (len(first["items"]), len(second["items"]), second["next_cursor"]) == (2, 1, None)
+            cursors[path] = first["next_cursor"]
+        for path, other in itertools.permutations(cursors, 2):
+            refused = await world.api.get(path, params={"cursor": cursors[other]})
+            assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "cursor")
 
 
 def test_a_start_without_private_key_is_refused(tmp_path: Path, key_pair: KeyPair) -> None:

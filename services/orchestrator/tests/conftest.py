@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
-from steptrail_common.contracts.catalog import DefinitionSnapshot
+from steptrail_common.contracts.catalog import DefinitionSnapshot, ProcessSummary, ProcessView, SealedConnection
 from steptrail_common.contracts.definition import Definition
+from steptrail_common.contracts.model import Page
 from steptrail_common.service import running
 from steptrail_common.testing.worker import ScriptedWorker
 from steptrail_common.web import ServiceClient
@@ -40,7 +42,17 @@ def chain_definition(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def snapshot_of(document: dict[str, Any], *, revision: int = 1) -> DefinitionSnapshot:
     definition = Definition.model_validate(document)
-    return DefinitionSnapshot(process_id=definition.process, revision=revision, definition=definition, connections={})
+    named = [*(step.key_set for step in definition.steps if step.key_set), definition.population]
+    connections = {
+        keys.connection: SealedConnection.model_validate(
+            {"connection_id": keys.connection, "settings": {"kind": "sqlite", "path": "/erp.db"}}
+        )
+        for keys in named
+        if keys is not None and keys.connection is not None
+    }
+    return DefinitionSnapshot(
+        process_id=definition.process, revision=revision, definition=definition, connections=connections
+    )
 
 
 @dataclass
@@ -50,6 +62,7 @@ class CatalogDouble:
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
     asked: int = 0
+    """How often for a snapshot, which is what runs are made of; the scheduler's own look at the list does not count."""
     away: bool = False
     rights: list[dict[str, Any]] = field(default_factory=list)
 
@@ -61,10 +74,12 @@ class CatalogDouble:
         return ServiceClient("http://catalog.test", TOKEN, transport=httpx2.MockTransport(self._handle))
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked += 1
+        self.asked += request.url.path == "/snapshots"
         if self.away:
             raise httpx2.ConnectError("refused", request=request)
         path = request.url.path
+        if path.startswith("/processes"):
+            return self._processes(path.removeprefix("/processes").removeprefix("/"))
         if path == "/snapshots":
             process_id = json.loads(request.content)["process_id"]
             if process_id not in self.documents:
@@ -79,6 +94,27 @@ class CatalogDouble:
             return httpx2.Response(200, json={"connection_id": path.split("/")[2], "settings": settings})
         self.rights.append(json.loads(request.content))
         return httpx2.Response(200, json={})
+
+    def _processes(self, process_id: str) -> httpx2.Response:
+        if not process_id:
+            items = [self._row(known) for known in self.documents]
+            return httpx2.Response(200, content=Page[ProcessSummary](items=items).model_dump_json())
+        if process_id not in self.documents:
+            return _problem(404, f"there is no process {process_id}")
+        document = self.documents[process_id]
+        definition = Definition.model_validate(document)
+        view = ProcessView(
+            **self._row(process_id).model_dump(), document=document, definition=definition, source_yaml=""
+        )
+        return httpx2.Response(200, content=view.model_dump_json(by_alias=True))
+
+    def _row(self, process_id: str) -> ProcessSummary:
+        document, long_ago = self.documents[process_id], datetime(2026, 1, 1, tzinfo=UTC)
+        return ProcessSummary(
+            process_id=process_id, name=document["name"], description=None, category=None, tags=[], owner=None,
+            active=document.get("active", True), step_count=len(document["steps"]),
+            revision=self.revisions[process_id], created_at=long_ago, updated_at=long_ago, updated_by="anna",
+        )  # fmt: skip
 
 
 def _problem(status: int, detail: str) -> httpx2.Response:

@@ -12,7 +12,7 @@ from steptrail_catalog.config import Settings as CatalogSettings
 from steptrail_catalog.service import build as build_catalog
 from steptrail_common.bus import InProcessBroker, connect
 from steptrail_common.bus.port import Bus
-from steptrail_common.service import Service, running
+from steptrail_common.service import Service, require_plugins, running
 from steptrail_common.web import ServiceClient
 from steptrail_crawler.config import Settings as CrawlerSettings
 from steptrail_crawler.service import build as build_crawler
@@ -81,8 +81,9 @@ class Embedded:
 def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
     """Build everything; nothing is started. `shop_address` (ip:port) is the demo's exception to the egress policy.
 
-    Raises `ConfigurationError` when a setting of the environment is wrong.
+    Raises `ConfigurationError` when a setting of the environment or an installed check plugin is wrong.
     """
+    require_plugins()
     data, broker = options.data, InProcessBroker()
     keys, token = data.secret_keys(), data.service_token()
     shared = {"bus": "memory:", "service_token": token}
@@ -118,26 +119,26 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
     crawler = build_crawler(CrawlerSettings.load(**worker), bus=bus("crawler"))
     dbprobe = build_dbprobe(DbprobeSettings.load(**worker), bus=bus("dbprobe"))
     own_clients = [catalog_client, *(_client(service, token) for service in (orchestrator, reporting, notifier))]
-    clients = Clients(*own_clients)
-    gateway = build_gateway(
-        GatewaySettings.load(
-            **shared,
-            store=data.store("gateway"),
-            topology="embedded",
-            demo=options.demo,
-            host=options.host,
-            port=options.port,
-        ),
-        bus=bus("gateway"),
-        clients=clients,
-    )
     return Embedded(
-        gateway=gateway,
+        gateway=_gateway(options, token, bus=bus("gateway"), clients=Clients(*own_clients)),
         others=[catalog, orchestrator, reporting, notifier, crawler, dbprobe],
         catalog=catalog_client,
         clients=own_clients,
         broker=broker,
     )
+
+
+def _gateway(options: Options, token: str, *, bus: Bus, clients: Clients) -> GatewayService:
+    settings = GatewaySettings.load(
+        bus="memory:",
+        service_token=token,
+        store=options.data.store("gateway"),
+        topology="embedded",
+        demo=options.demo,
+        host=options.host,
+        port=options.port,
+    )
+    return build_gateway(settings, bus=bus, clients=clients)
 
 
 def _client(service: Service, token: str) -> ServiceClient:

@@ -1,6 +1,8 @@
 """`steptrail up`: the demo's shop, the services, the first sign-in, then the page until a signal comes."""
 
 import asyncio
+import gc
+import importlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from http import HTTPStatus
@@ -54,12 +56,15 @@ async def _welcome(
 ) -> None:
     """Once requests are answered: install the demo, leave a token for the command line, print the sign-in link."""
     port = await ready.get()
+    gc.freeze()  # what the start made stays for good: the collector need not look at it again
+    gc.enable()
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{port}"
     if shop_url:
         await install(embedded.catalog, shop_url, options.data.demo)
     options.data.write_access(url, await _command_line_token(options, embedded))
     announce(url, url + await create_sign_in_link(embedded.gateway, ADMINISTRATOR))
+    await asyncio.to_thread(importlib.import_module, "cel")  # the first check need not wait for it
 
 
 async def _command_line_token(options: Options, embedded: Embedded) -> str:

@@ -14,12 +14,23 @@ from steptrail_common.contracts.definition import Assertion
 from steptrail_common.contracts.model import FailureClass, Json
 from steptrail_common.contracts.workers import AssertionOutcome
 
+from steptrail_checks import json_schema
+from steptrail_checks.differing import row_of, short_difference
 from steptrail_checks.patterns import pattern
 from steptrail_checks.port import CheckFailed
 from steptrail_checks.subjects import Fault, Found, Source, Subject
-from steptrail_checks.values import as_datetime, as_number, as_seconds, is_of_type, same, short, shown, spoken_seconds
+from steptrail_checks.values import (
+    as_datetime,
+    as_number,
+    as_seconds,
+    is_of_type,
+    same,
+    short,
+    shown,
+    spoken_seconds,
+)
 
-_SECONDS = frozenset({"age", "elapsed"})
+_SECONDS = frozenset({"age", "elapsed", "certificate"})
 """Subjects whose values are seconds and whose expectations are durations."""
 _WORDS = {
     "eq": "expected {}",
@@ -36,6 +47,7 @@ _WORDS = {
     "between": "expected between {}",
     "newer_than": "expected newer than {}",
     "older_than": "expected older than {}",
+    "schema": "expected it to fit the schema {}",
 }
 
 
@@ -169,6 +181,10 @@ def _count(expected: Json, actual: int, source: Source) -> tuple[bool, Json, str
     return True, actual, None
 
 
+def _is_seconds(source: Source) -> bool:
+    return source.subject in _SECONDS and source.argument is None
+
+
 _Compare = Callable[[Json, Json, Source, bool, datetime], bool]
 
 
@@ -189,7 +205,7 @@ def _over_rows(
 
 
 def _equal(actual: Json, expected: Json, source: Source, from_text: bool, _: datetime) -> bool:
-    if source.subject in _SECONDS and isinstance(expected, str):
+    if _is_seconds(source) and isinstance(expected, str):
         return bool(actual == as_seconds(expected))
     if same(actual, expected):
         return True
@@ -240,7 +256,7 @@ def _unequal(actual: Json, expected: Json, source: Source, from_text: bool, now:
 def _order(actual: Json, expected: Json, source: Source, from_text: bool) -> int:
     """-1, 0 or 1. Numbers, durations and moments have an order; anything else raises."""
     pair: tuple[float | datetime | None, float | datetime | None]
-    if source.subject in _SECONDS:
+    if _is_seconds(source):
         pair = (as_number(actual), as_seconds(expected))
     elif isinstance(expected, str):
         pair = (as_datetime(actual), as_datetime(expected))
@@ -305,6 +321,12 @@ def _older(actual: Json, expected: Json, source: Source, from_text: bool, now: d
     return moment < bound
 
 
+def _conforms(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    if fault := json_schema.fault_of(actual, expected):
+        raise _NotComparable(fault)
+    return True
+
+
 _OPERATORS: dict[str, _Compare] = {
     "eq": _equal,
     "ne": _unequal,
@@ -320,11 +342,12 @@ _OPERATORS: dict[str, _Compare] = {
     "between": _between,
     "newer_than": _newer,
     "older_than": _older,
+    "schema": _conforms,
 }
 
 
 def _displayed(source: Source, operator: str, actual: Json) -> Json:
-    if source.subject in _SECONDS and isinstance(actual, int | float) and not isinstance(actual, bool):
+    if _is_seconds(source) and isinstance(actual, int | float) and not isinstance(actual, bool):
         return spoken_seconds(actual)
     return short(actual)
 
@@ -336,16 +359,20 @@ def _sentence(source: Source, operator: str, expected: Json, actual: Json, found
     wanted = _WORDS[operator].format(_wanted(source, operator, expected))
     if not found.values:
         return f"{label}: nothing found, {wanted}"
-    if source.subject in _SECONDS:
+    if _is_seconds(source):
         return f"{label} {_displayed(source, operator, actual)}, {wanted}"
     if source.subject == "count" and actual == 0:
         return f"nothing found, {wanted}"
-    return f"{label} {shown(actual)}, {wanted}"
+    where = row_of(source, actual, found)
+    difference = short_difference(operator, expected, actual)
+    if difference is not None:
+        return f"{label}{where} is not as expected: {difference}"
+    return f"{label}{where} {shown(actual)}, {wanted}"
 
 
 def _wanted(source: Source, operator: str, expected: Json) -> str:
     if operator == "between" and isinstance(expected, list) and len(expected) == 2:
         return f"{shown(expected[0])} and {shown(expected[1])}"
-    if isinstance(expected, str) and (source.subject in _SECONDS or operator in ("newer_than", "older_than", "type")):
+    if isinstance(expected, str) and (_is_seconds(source) or operator in ("newer_than", "older_than", "type")):
         return expected
     return shown(expected)

@@ -13,7 +13,15 @@ from uuid import uuid4
 import structlog
 from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
 from steptrail_common.contracts.model import FailureClass, Json
-from steptrail_common.contracts.workers import AssertionOutcome, Evidence, Finding, StepRequest, StepResult
+from steptrail_common.contracts.workers import (
+    AssertionOutcome,
+    Evidence,
+    Finding,
+    KeyAnswer,
+    KeyRequest,
+    StepRequest,
+    StepResult,
+)
 from steptrail_common.errors import SteptrailError
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring
@@ -23,7 +31,15 @@ from steptrail_checks.assertions import Verdict, evaluate
 from steptrail_checks.captures import capture_all
 from steptrail_checks.keyring import open_connection
 from steptrail_checks.masking import MASK, Masker
-from steptrail_checks.port import CheckContext, CheckFailed, CheckKind, EvidenceDraft, Observation, OpenedConnection
+from steptrail_checks.port import (
+    CheckContext,
+    CheckFailed,
+    CheckKind,
+    EvidenceDraft,
+    KeySource,
+    Observation,
+    OpenedConnection,
+)
 from steptrail_checks.subjects import HttpSubject
 from steptrail_checks.values import spoken_seconds
 
@@ -56,7 +72,8 @@ class Attempts:
             outcome = _Outcome.of_failure(error)
         except Exception as error:
             outcome = _Outcome.of_failure(_internal(error, request))
-        masker = Masker.of(connection.secrets.values() if connection else ())
+        issued = outcome.observation.hidden if outcome.observation else ()
+        masker = Masker.of([*(connection.secrets.values() if connection else ()), *issued])
         stored, lost = await self._store(request, outcome.observation)
         return outcome.result(request, self._worker_id, stored, time.monotonic() - started, masker, lost)
 
@@ -78,6 +95,25 @@ class Attempts:
         return ConnectionTest(
             ok=True, message=masker.text(rights.detail), rights=rights, elapsed_seconds=time.monotonic() - started
         )
+
+    async def keys(self, wanted: KeyRequest) -> KeyAnswer:
+        """Many keys by one statement, or why there are none. Never raises but for cancellation."""
+        started = time.monotonic()
+        masker = Masker()
+        try:
+            if not isinstance(self._kind, KeySource):
+                raise CheckFailed(FailureClass.INVALID_DEFINITION, f"{self._kind.type} gives no keys", ours=True)
+            connection = open_connection(self._keyring, wanted.connection)
+            masker = Masker.of(connection.secrets.values())
+            keys, since = await _limited(self._kind.keys(connection, wanted), wanted.timeout_seconds)
+        except Exception as error:
+            failure = error if isinstance(error, CheckFailed) else _internal(error, None)
+            return KeyAnswer(
+                failure_class=failure.failure_class,
+                message=masker.text(failure.message),
+                duration_seconds=time.monotonic() - started,
+            )
+        return KeyAnswer(keys=keys, since=since, duration_seconds=time.monotonic() - started)
 
     def _open(self, sealed: SealedConnection | None) -> OpenedConnection | None:
         return open_connection(self._keyring, sealed) if sealed is not None else None
@@ -204,7 +240,7 @@ def _needs_guard(request: StepRequest, observation: Observation) -> bool:
         return True
     arguments = [assertion.argument or "" for assertion in request.assertions]
     for capture in request.captures.values():
-        arguments += [capture.jsonpath or "", capture.selector or "", capture.xpath or ""]
+        arguments += [capture.jsonpath or "", capture.jsonld or "", capture.selector or "", capture.xpath or ""]
     xpath = any(assertion.subject == "xpath" for assertion in request.assertions) or any(
         capture.xpath for capture in request.captures.values()
     )

@@ -44,6 +44,10 @@ class Masker:
         longest_first = tuple(sorted(spellings, key=len, reverse=True))
         return cls(longest_first, SENSITIVE_KEYS | {key.lower() for key in keys})
 
+    def also(self, *secrets: str) -> "Masker":
+        """The same, hiding more secrets: such as a token that was just issued."""
+        return Masker((*self.secrets, *Masker.of(secrets).secrets), self.keys)
+
     def text(self, text: str) -> str:
         """Any text without the secret values."""
         for secret in self.secrets:

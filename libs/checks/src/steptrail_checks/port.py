@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from steptrail_common.contracts.catalog import ConnectionRights, ConnectionSettings
+from steptrail_common.contracts.catalog import ConnectionRights
+from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.model import FailureClass
-from steptrail_common.contracts.workers import Finding, StepRequest
+from steptrail_common.contracts.workers import Finding, KeyRequest, StepRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Observation:
     findings: list[Finding] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     evidence: list[EvidenceDraft] = field(default_factory=list)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets that came up during the check, such as issued tokens: hidden in results like those of the connection."""
 
 
 class CheckFailed(Exception):
@@ -89,3 +92,11 @@ class CheckKind(Protocol):
 
     async def close(self) -> None:
         """Give back pools and clients."""
+
+
+@runtime_checkable
+class KeySource(Protocol):
+    """A check kind that can also give many keys at once, for the stuck board."""
+
+    async def keys(self, connection: OpenedConnection, wanted: KeyRequest) -> tuple[list[str], list[datetime | None]]:
+        """Each key once, with its moment if one was asked for. Raises `CheckFailed`; cancellation-safe."""

@@ -5,16 +5,15 @@ be asked (wrong selector, no JSON, a subject this kind does not have). Values ar
 come out of plain text, where `"200"` may be compared with 200.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from cssselect import SelectorError
 from lxml import etree
 from steptrail_common.contracts.definition import Assertion, Capture
-from steptrail_common.contracts.model import FailureClass, Json, utc
+from steptrail_common.contracts.model import FailureClass, Json
 
 from steptrail_checks import documents
 from steptrail_checks.patterns import pattern
@@ -39,10 +38,14 @@ class Source:
 
     @classmethod
     def of_capture(cls, capture: Capture) -> "Source":
-        for subject in ("jsonpath", "selector", "xpath", "regex", "header", "column"):
+        for subject in ("jsonpath", "selector", "xpath", "regex", "header", "column", "jsonld"):
             if (argument := getattr(capture, subject)) is not None:
                 part = f"attribute:{capture.attribute}" if capture.attribute else None
                 return cls(subject, argument, part, capture.row)
+        if capture.finding is not None:
+            return cls(capture.finding, None, None, capture.row)
+        if capture.cookies is not None:
+            return cls("cookies")
         return cls("file", capture.file, None, capture.row)
 
     @property
@@ -117,6 +120,10 @@ class HttpSubject:
     elapsed: float
     graphql: bool = False
     with_credentials: bool = False
+    certificate: Mapping[str, Json] = field(default_factory=dict)
+    """Of the server, over TLS: `seconds_left`, and what `certificate: issuer` asks for."""
+    cookies: str | None = None
+    """Encrypted for workers; filled only if a capture asks for it."""
 
     @property
     def content_type(self) -> str | None:
@@ -222,6 +229,12 @@ def _node_value(node: Any, part: str) -> Json:
     )
 
 
+def _of_certificate(seen: HttpSubject, source: Source) -> Found:
+    value = seen.certificate.get(source.argument or "seconds_left")
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return Found(values, default_row="any" if source.argument == "names" else "first")
+
+
 _HTTP_SOURCES: dict[str, Callable[[HttpSubject, Source], Found]] = {
     "status": lambda seen, _: Found([seen.status]),
     "url": lambda seen, _: Found([seen.url], from_text=True),
@@ -240,6 +253,8 @@ _HTTP_SOURCES: dict[str, Callable[[HttpSubject, Source], Found]] = {
     "selector": lambda seen, source: seen._select(source),
     "xpath": lambda seen, source: seen._select(source),
     "regex": lambda seen, source: seen._regex(source),
+    "certificate": _of_certificate,
+    "cookies": lambda seen, _: Found([] if seen.cookies is None else [seen.cookies]),
 }
 
 
@@ -280,66 +295,3 @@ class TableSubject:
         raise CheckFailed(
             FailureClass.SCHEMA_CHANGED, f"the result has no column {name!r}; it has {have}", reason="column_missing"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class FileFact:
-    """One file found. `size` in bytes; `modified` is None where the place does not tell."""
-
-    name: str
-    path: str
-    size: int | None
-    modified: datetime | None
-
-
-@dataclass(frozen=True)
-class FilesSubject:
-    """Files found, newest first. `content` is the beginning of the newest, read only if someone asks for it."""
-
-    files: Sequence[FileFact]
-    pattern: str
-    now: datetime
-    content: bytes | None = None
-    media_type: str | None = None
-    elapsed: float = 0.0
-
-    def lookup(self, source: Source) -> Found:
-        if source.subject == "count":
-            return Found([len(self.files)])
-        if source.subject == "elapsed":
-            return Found([self.elapsed])
-        if source.subject == "size":
-            return Found([file.size for file in self.files if file.size is not None], default_row="all")
-        if source.subject == "age":
-            return Found([(self.now - file.modified).total_seconds() for file in self.files if file.modified])
-        if source.subject == "file":
-            return Found([value for file in self.files if (value := _file_value(file, source.argument)) is not None])
-        return self._of_content(source)
-
-    def faults(self, asked: frozenset[str]) -> list[Fault]:
-        if self.files or "count" in asked:
-            return []
-        message = f"no file matches {self.pattern}"
-        return [Fault("count", "gt", 0, 0, FailureClass.NOT_FOUND, message)]
-
-    def _of_content(self, source: Source) -> Found:
-        if source.subject not in ("content", "body", "text", "regex", "jsonpath", "xpath", "selector"):
-            raise not_here(source, "files", "count, size, age, content, regex, jsonpath, xpath, elapsed")
-        if self.content is None:
-            return Found([])
-        return self._newest.lookup(source)
-
-    @cached_property
-    def _newest(self) -> HttpSubject:
-        media_type = self.media_type or _media_type(self.files[0].name if self.files else "")
-        return HttpSubject(200, "", [("content-type", media_type)], self.content or b"", self.elapsed)
-
-
-def _file_value(file: FileFact, what: str | None) -> Json:
-    if what == "modified":
-        return utc(file.modified) if file.modified else None
-    return getattr(file, what) if what in ("name", "path", "size") else None
-
-
-def _media_type(name: str) -> str:
-    return "application/xml" if name.lower().endswith(".xml") else "text/plain"

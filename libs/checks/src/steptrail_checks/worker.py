@@ -18,6 +18,7 @@ from steptrail_common import telemetry
 from steptrail_common.bus.port import Bus, Delivery, Destination, Message, PublishFailed, Reject, Subscription
 from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import SealedConnection
+from steptrail_common.contracts.connections import TRIED_BY
 from steptrail_common.contracts.events import dedup_id
 from steptrail_common.contracts.workers import (
     HEARTBEATS_QUEUE,
@@ -91,6 +92,7 @@ class WorkerLoop:
         self._worker_id = worker_id
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
+        self._own_slots = {kind.type: asyncio.Semaphore(_own_limit(kind, concurrency)) for kind in kinds}
         self._running: dict[str, StepRequest] = {}
         self._begun: set[str] = set()
         self._ends: dict[str, asyncio.Future[None]] = {}
@@ -100,7 +102,8 @@ class WorkerLoop:
     async def start(self) -> None:
         """Take work of every kind."""
         for kind in self._kinds:
-            subscription = Subscription(queue=request_queue(kind.type), concurrency=self._concurrency)
+            limit = _own_limit(kind, self._concurrency)
+            subscription = Subscription(queue=request_queue(kind.type), concurrency=limit)
             await self._bus.subscribe(subscription, self._handle)
 
     async def run_heartbeats(self) -> None:
@@ -191,7 +194,7 @@ class WorkerLoop:
         structlog.contextvars.bind_contextvars(run_id=request.run_id, step_id=request.step_id, attempt=request.attempt)
         self._running[request.token] = request
         try:
-            async with self._slots:
+            async with self._own_slots[request.check.work], self._slots:
                 self._begun.add(request.token)
                 self._changed.set()
                 result = await self._checked(request, received)
@@ -209,7 +212,7 @@ class WorkerLoop:
             end.set_result(None)
 
     async def _checked(self, request: StepRequest, received: float) -> StepResult:
-        kind = request.check.type
+        kind = request.check.work
         with (
             telemetry.span("check", run_id=request.run_id, step_id=request.step_id, check_type=kind),
             telemetry.WORKER_BUSY.labels(kind).track_inprogress(),
@@ -231,13 +234,16 @@ class WorkerLoop:
         answer = ProbeAnswer(probe_id=probe.probe_id)
         async with self._slots:
             if probe.request is not None:
-                result = await self._attempts[probe.request.check.type].run(probe.request, received)
+                result = await self._attempts[probe.request.check.work].run(probe.request, received)
                 answer = ProbeAnswer(probe_id=probe.probe_id, result=result)
             elif probe.test_connection is not None:
                 attempts = self._attempts[_kind_for(probe.test_connection, self._attempts)]
                 answer = ProbeAnswer(
                     probe_id=probe.probe_id, connection_test=await attempts.test(probe.test_connection)
                 )
+            elif probe.keys is not None:
+                attempts = self._attempts[_kind_for(probe.keys.connection, self._attempts)]
+                answer = ProbeAnswer(probe_id=probe.probe_id, keys=await attempts.keys(probe.keys))
         message = Message(answer.model_dump_json().encode(), dedup_id=dedup_id(probe.probe_id, "answer"))
         await self._bus.publish([(Destination(queue=probe.reply_to, reply=True), message)])
 
@@ -273,9 +279,14 @@ class WorkerLoop:
         await self._bus.publish([(Destination(queue=RESULTS_QUEUE), message)])
 
 
+def _own_limit(kind: CheckKind, concurrency: int) -> int:
+    """Attempts of one kind at once: fewer than the worker's where each is heavy."""
+    return min(getattr(kind, "concurrency", concurrency), concurrency)
+
+
 def _kind_for(connection: SealedConnection, attempts: dict[str, Attempts]) -> str:
     """Which of this worker's kinds tries a connection: files by file_check, HTTP by api_call, databases by db_query."""
-    wanted = {"http": "api_call", "files": "file_check"}.get(connection.settings.kind, "db_query")
+    wanted = TRIED_BY.get(connection.settings.kind, "db_query")
     return wanted if wanted in attempts else next(iter(attempts))
 
 

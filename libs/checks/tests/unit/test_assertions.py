@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from steptrail_checks.assertions import Verdict, evaluate
-from steptrail_checks.subjects import FileFact, FilesSubject, HttpSubject, TableSubject
+from steptrail_checks.files import FileFact, FilesSubject
+from steptrail_checks.subjects import HttpSubject, TableSubject
 from steptrail_common.contracts.definition import Assertion
 from steptrail_common.contracts.model import FailureClass
 

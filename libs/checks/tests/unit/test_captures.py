@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from steptrail_checks.captures import capture_all
+from steptrail_checks.files import FileFact, FilesSubject
 from steptrail_checks.port import CheckFailed
-from steptrail_checks.subjects import FileFact, FilesSubject, HttpSubject, TableSubject
+from steptrail_checks.subjects import HttpSubject, TableSubject
 from steptrail_common.contracts.definition import Capture
 from steptrail_common.contracts.model import Json
 

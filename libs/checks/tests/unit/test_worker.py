@@ -16,7 +16,8 @@ from steptrail_checks.worker import WorkerLoop
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
 from steptrail_common.bus.port import Delivery, Destination, Message, PublishFailed, Subscription
 from steptrail_common.clock import SystemClock
-from steptrail_common.contracts.catalog import ConnectionRights, HttpSettings, SealedConnection
+from steptrail_common.contracts.catalog import ConnectionRights, SealedConnection
+from steptrail_common.contracts.connections import HttpSettings
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import (
     HEARTBEATS_QUEUE,

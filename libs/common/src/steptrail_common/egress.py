@@ -28,7 +28,7 @@ from steptrail_common.errors import ConfigurationError, SteptrailError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Kind = Literal["http", "postgresql", "mysql", "mssql", "oracle", "mongodb", "smtp", "sftp", "ldap"]
+Kind = Literal["http", "postgresql", "mysql", "mssql", "oracle", "mongodb", "smtp", "sftp", "ldap", "tcp"]
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 ALLOW_SETTING = "STEPTRAIL_EGRESS_ALLOW"
@@ -74,6 +74,10 @@ _SERVICE_PORTS = frozenset(
     | {1720, 1723, 2049, 2375, 2376, 2379, 2380, 2484, 2525, 3306, 3389, 3659, 4045, 4369, 5060, 5061, 5432, 5671}
     | {5672, 6000, 6379, 6432, 6443, 6566, 10250, 10255, 11211, 25672, 27017, 27018, 27019}
 )
+
+
+_PORTS_OF_KIND["tcp"] = _SERVICE_PORTS
+"""A check that only connects, or speaks a protocol of its own, smuggles nothing into another one."""
 
 
 class EgressDenied(SteptrailError):
@@ -182,12 +186,16 @@ class EgressPolicy:
             self._judge(host, address, port, kind)
         return [str(address) for address in addresses]
 
-    def transport(self, *, verify: ssl.SSLContext | bool = True) -> httpx2.AsyncBaseTransport:
+    def transport(self, *, verify: ssl.SSLContext | bool = True, http2: bool = False) -> httpx2.AsyncBaseTransport:
         """An httpx2 transport that connects to judged addresses only. It pools connections and follows no redirects.
 
         `verify`: False accepts any certificate (a visible choice of the step or connection).
         """
-        return _PolicyTransport(self, verify)
+        return _PolicyTransport(self, verify, http2)
+
+    def check_address(self, address: str, port: int, *, kind: Kind = "http") -> None:
+        """Judge one address right before a library connects to it. Raises `EgressDenied`."""
+        self._judge(address, _canonical(address), port, kind)
 
     def _judge(self, host: str, address: Address, port: int, kind: Kind) -> None:
         if self._is_excepted(address, port):
@@ -287,13 +295,14 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
 class _PolicyTransport(httpx2.AsyncHTTPTransport):
     """httpx2's own transport over a pool whose connections come from `_CheckedBackend`. No proxies, no environment."""
 
-    def __init__(self, policy: EgressPolicy, verify: ssl.SSLContext | bool) -> None:
+    def __init__(self, policy: EgressPolicy, verify: ssl.SSLContext | bool, http2: bool) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=httpx2.create_ssl_context(verify=verify, trust_env=False),
             max_connections=200,
             max_keepalive_connections=50,
             keepalive_expiry=5.0,
             network_backend=_CheckedBackend(policy),
+            http2=http2,
         )
         self._policy = policy
 

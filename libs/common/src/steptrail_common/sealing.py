@@ -15,7 +15,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import SecretStr
 
-from steptrail_common.contracts.catalog import ConnectionSettings
+from steptrail_common.contracts.connections import ConnectionSettings, DatabaseServer
 from steptrail_common.errors import ConfigurationError, SteptrailError
 
 LOCAL_HOST = "local"
@@ -76,8 +76,13 @@ def target_host(settings: ConnectionSettings) -> str:
     The port stands for the scheme too, so that moving from https to http also asks.
     """
     if settings.kind == "http":
-        return _origin(settings.base_url)
-    if settings.kind == "postgresql":
+        issuers = [settings.oauth2.token_url] if settings.oauth2 else []
+        return "+".join(_origin(url) for url in (settings.base_url, *issuers))
+    if settings.kind == "s3":
+        return _origin(settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com")
+    if settings.kind == "sftp":
+        return f"{settings.host.lower()}:{settings.port}"
+    if isinstance(settings, DatabaseServer):
         return f"{settings.host.lower()}:{settings.port}"
     if settings.kind == "files" and settings.root.lower().startswith(("http://", "https://")):
         return _origin(settings.root)

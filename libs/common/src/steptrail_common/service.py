@@ -22,6 +22,7 @@ from prometheus_client import start_http_server
 
 from steptrail_common import telemetry
 from steptrail_common.bus.port import Bus
+from steptrail_common.contracts.checks import PluginBroken, plugins
 from steptrail_common.errors import ConfigurationError, SteptrailError, Unavailable
 from steptrail_common.settings import WorkerSettings
 from steptrail_common.web import build_app
@@ -283,6 +284,7 @@ def _uvicorn_config(app: FastAPI, trusted_proxies: Sequence[str]) -> uvicorn.Con
 def main(settings_type: type[S], build: Callable[[S], Service]) -> None:
     """The whole of a `__main__`: read settings, build, serve on uvloop; a refusal to start is one sentence."""
     try:
+        require_plugins()
         settings = settings_type.load()
         telemetry.configure(
             f"steptrail-{settings.service_name()}", level=settings.log_level, otlp_endpoint=settings.otlp_endpoint
@@ -292,6 +294,14 @@ def main(settings_type: type[S], build: Callable[[S], Service]) -> None:
     except SteptrailError as error:
         sys.stderr.write(f"steptrail-{settings_type.service_name()} cannot start: {error.detail}\n")
         raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
+
+
+def require_plugins() -> None:
+    """Load the check plugins that are installed. Raises `ConfigurationError` that names one that does not work."""
+    try:
+        plugins()
+    except PluginBroken as error:
+        raise ConfigurationError(str(error)) from error
 
 
 async def _main(settings: S, build: Callable[[S], Service]) -> None:

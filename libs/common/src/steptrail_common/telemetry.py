@@ -28,6 +28,7 @@ STEPS = Counter("steptrail_steps_total", "Steps that ended", ["status", "class",
 STEP_SECONDS = Histogram("steptrail_step_seconds", "Time of one check", ["check_type"], buckets=_SECONDS)
 ORPHANS_REPAIRED = Counter("steptrail_orphans_repaired_total", "Steps without a message, sent again; 0 in normal life")
 LATE_RESULTS = Counter("steptrail_late_results_total", "Results refused: late, repeated or with a foreign token")
+TICKS = Counter("steptrail_schedule_ticks_total", "Ticks of schedules", ["outcome"])
 OUTBOX_OLDEST = Gauge("steptrail_outbox_oldest_seconds", "Age of the oldest unpublished message", ["service"])
 BUS_DELIVERIES = Counter("steptrail_bus_deliveries_total", "Deliveries handled", ["queue", "outcome"])
 BUS_PUBLISHED = Counter("steptrail_bus_published_total", "Messages published", ["outcome"])

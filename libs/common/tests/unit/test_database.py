@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
-from steptrail_common.database import ID, Moment, open_engine, reading, writing
+from steptrail_common.database import ID, Moment, migrate, open_engine, reading, writing
 from steptrail_common.errors import ConfigurationError, Unavailable
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
@@ -91,3 +91,59 @@ async def test_a_database_that_is_away_is_unavailable() -> None:
         async with reading(engine):
             pass
     await engine.dispose()
+
+
+SCRIPT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{number}"
+down_revision = {before}
+
+
+def upgrade() -> None:
+    op.create_table("made_by_{number}", sa.Column("id", sa.Integer(), primary_key=True))
+"""
+ENVIRONMENT = """
+import sqlalchemy as sa
+from steptrail_common.database import run_migrations
+
+run_migrations(sa.MetaData())
+"""
+
+
+def _script(folder: Path, number: str, before: str | None) -> None:
+    (folder / "versions").mkdir(exist_ok=True)
+    (folder / "env.py").write_text(ENVIRONMENT)
+    (folder / "versions" / f"{number}.py").write_text(SCRIPT.format(number=number, before=repr(before)))
+
+
+async def _tables(engine: AsyncEngine) -> set[str]:
+    async with reading(engine) as connection:
+        return set(await connection.run_sync(lambda inner: sa.inspect(inner).get_table_names()))
+
+
+async def test_migrations_run_once_and_later_ones_when_they_come(engine: AsyncEngine, tmp_path: Path) -> None:
+    """A start brings the schema to the program's newest revision; a start that finds it there changes nothing."""
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    _script(folder, "0001", None)
+    await migrate(engine, service="sample", migrations=folder)
+    assert "made_by_0001" in await _tables(engine)
+    await migrate(engine, service="sample", migrations=folder)
+    _script(folder, "0002", "0001")
+    await migrate(engine, service="sample", migrations=folder)
+    assert {"made_by_0001", "made_by_0002"} <= await _tables(engine)
+
+
+@pytest.mark.req("NFR-012")
+async def test_a_schema_newer_than_the_program_is_refused(engine: AsyncEngine, tmp_path: Path) -> None:
+    """An older program does not touch what a newer one wrote: it says so and does not start."""
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    _script(folder, "0001", None)
+    _script(folder, "0002", "0001")
+    await migrate(engine, service="sample", migrations=folder)
+    (folder / "versions" / "0002.py").unlink()
+    with pytest.raises(ConfigurationError, match="0002"):
+        await migrate(engine, service="sample", migrations=folder)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from steptrail_common.contracts.catalog import FilesSettings, HttpSettings, PostgresqlSettings, SqliteSettings
+from steptrail_common.contracts.connections import FilesSettings, HttpSettings, PostgresqlSettings, SqliteSettings
 from steptrail_common.errors import ConfigurationError
 from steptrail_common.sealing import (
     SealRefused,

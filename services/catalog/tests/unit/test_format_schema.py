@@ -47,3 +47,14 @@ def test_what_is_misspelt_does_not_fit(schema: Draft202012Validator, step: dict[
     document = {"version": 1, "process": "p", "name": "P", "steps": [STEP]}
     assert schema.is_valid(document)
     assert not schema.is_valid(document | {"steps": [STEP | step]})
+
+
+def test_every_kind_says_what_fits_it() -> None:
+    """A form offers the subjects, captures and connections of the kind, and no others."""
+    parts = process_schema()["$defs"]
+    assert "column" in parts["DbQuery"]["x-subjects"]
+    assert "status" not in parts["DbQuery"]["x-subjects"]
+    assert parts["DbQuery"]["x-captures"]
+    references = parts["Step"]["properties"]["check"]["discriminator"]["mapping"].values()
+    kinds = [parts[reference.rpartition("/")[2]] for reference in references]
+    assert all({"x-subjects", "x-captures", "x-connections"} <= kind.keys() for kind in kinds)

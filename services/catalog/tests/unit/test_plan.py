@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from steptrail_catalog.domain.plan import plan
 from steptrail_catalog.domain.validation import validate
 from steptrail_catalog.service import plan_text
-from steptrail_common.contracts.catalog import ConnectionSettings
+from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.errors import InvalidInput
 
 SETTINGS: TypeAdapter[ConnectionSettings] = TypeAdapter(ConnectionSettings)

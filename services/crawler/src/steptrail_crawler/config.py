@@ -25,4 +25,18 @@ class Settings(WorkerSettings):
     egress_allow: list[str] = Field(default=[], description="Private networks that may be reached: CIDR or CIDR:port")
     egress_exceptions: list[str] = Field(default=[], description="ip:port that may be reached even on loopback")
     egress_deny: list[str] = Field(default=[], description="The installation's own services: CIDR or ip:port")
+    kinds: list[str] = Field(
+        default=[], description="The kinds of work this worker takes, such as web_crawl_rendered; all without it"
+    )
+    browser: Path | None = Field(default=None, description="Chromium's program; looked for on the PATH without it")
+    browser_pages: int = Field(default=4, ge=1, le=50, description="Pages open in the browser at once")
+    browser_memory_mb: int = Field(
+        default=2048,
+        ge=256,
+        le=65536,
+        description="Memory of the browser after which it is renewed; half of it per page",
+    )
+    browser_sandbox: bool | None = Field(
+        default=None, description="Chromium's sandbox; without this on, but for root, whom Chromium denies it"
+    )
     file_roots: list[Path] = Field(default=[], description="Local folders below which files may be looked for")

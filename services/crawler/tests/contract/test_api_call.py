@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from steptrail_checks.attempt import Attempts
-from steptrail_common.contracts.catalog import HttpSettings
+from steptrail_common.contracts.connections import HttpSettings
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.sealing import SecretsKeyring
 

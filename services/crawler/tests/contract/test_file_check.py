@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from steptrail_checks.attempt import Attempts
-from steptrail_common.contracts.catalog import FilesSettings, SealedConnection
+from steptrail_common.contracts.catalog import SealedConnection
+from steptrail_common.contracts.connections import FilesSettings
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import StepResult
 from steptrail_common.sealing import SecretsKeyring

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 import pytest
-from steptrail_common.contracts.catalog import HttpSettings
+from steptrail_common.contracts.connections import HttpSettings
 from steptrail_common.contracts.model import FailureClass
 
 from ..conftest import Checks, Site, answer, sealed

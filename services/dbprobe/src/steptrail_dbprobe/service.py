@@ -11,6 +11,10 @@ from steptrail_common.sealing import SecretsKeyring
 from steptrail_common.service import Service
 
 from steptrail_dbprobe.adapters.db_query import DbQueryKind
+from steptrail_dbprobe.adapters.mongodb import MongodbEngine
+from steptrail_dbprobe.adapters.mssql import MssqlEngine
+from steptrail_dbprobe.adapters.mysql import MysqlEngine
+from steptrail_dbprobe.adapters.oracle import OracleEngine
 from steptrail_dbprobe.adapters.postgresql import PostgresqlEngine
 from steptrail_dbprobe.adapters.sqlite import SqliteEngine
 from steptrail_dbprobe.config import Settings
@@ -24,6 +28,10 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     kind = DbQueryKind(
         {
             "postgresql": PostgresqlEngine(policy, clock, allow_superuser=settings.allow_superuser),
+            "mysql": MysqlEngine(policy, clock, allow_superuser=settings.allow_superuser),
+            "mssql": MssqlEngine(policy, clock, allow_superuser=settings.allow_superuser),
+            "oracle": OracleEngine(policy, clock, allow_superuser=settings.allow_superuser),
+            "mongodb": MongodbEngine(policy, clock, allow_superuser=settings.allow_superuser),
             "sqlite": SqliteEngine(settings.file_roots, clock),
         }
     )

@@ -335,7 +335,7 @@ async def test_a_query_that_cannot_work_is_a_fault_of_the_definition(
 
 async def _empty_query_is_refused_when_saved() -> None:
     from pydantic import ValidationError
-    from steptrail_common.contracts.definition import DbQuery
+    from steptrail_common.contracts.checks import DbQuery
 
     with pytest.raises(ValidationError):
         DbQuery(type="db_query", connection="erp", query="")

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 from steptrail_common.contracts.catalog import ProcessSummary
-from steptrail_common.contracts.gateway import AuditEntry, ProcessRow, TokenView, UserView
+from steptrail_common.contracts.gateway import AuditEntry, Overview, ProcessRow, TokenView, UserView
 from steptrail_common.contracts.model import Page, RunStatus
-from steptrail_common.contracts.reporting import ProcessState
+from steptrail_common.contracts.reporting import OverviewStates, ProcessState
+from steptrail_common.contracts.schedules import NextRun
 from steptrail_common.errors import NotFound, Unavailable
 from steptrail_common.web import ACTOR_HEADER, ROLE_HEADER, decode_cursor, encode_cursor
 
@@ -20,6 +21,7 @@ from steptrail_gateway.domain.people import Caller, token_view, user_view
 from steptrail_gateway.ports import AuditLog, Clients, CredentialStore, Downstream, UserStore
 
 _STATES: Final = TypeAdapter(list[ProcessState])
+_NEXT_RUNS: Final = TypeAdapter(list[NextRun])
 MAX_PAGES_SCANNED: Final = 30
 """Of the catalog per request, when a filter on status finds nothing on a page."""
 
@@ -122,13 +124,38 @@ async def process_rows(caller: Caller, wanted: ProcessFilter, *, clients: Client
         answer = await clients.catalog.request("GET", "/processes", params=params, headers=headers)
         page = Page[ProcessSummary].model_validate_json(answer.content)
         states = await _states(page.items, clients.reporting, headers, needed=bool(wanted.statuses))
-        rows = [_row(summary, states.get(summary.process_id)) for summary in page.items]
+        next_runs = await _next_runs(page.items, clients.orchestrator, headers)
+        rows = [
+            _row(summary, states.get(summary.process_id), next_runs.get(summary.process_id)) for summary in page.items
+        ]
         cursor = page.next_cursor
         if wanted.statuses:
             rows = [row for row in rows if row.state.last_status in wanted.statuses]
         if rows or cursor is None:
             break
     return Page(items=rows, next_cursor=cursor)
+
+
+async def overview(caller: Caller, limit: int, cursor: str | None, *, clients: Clients) -> Overview:
+    """The active processes, those that need a person first. Order, counts and states are reporting's, the rest the
+    catalog's; a process that the catalog has just deleted is left out."""
+    caller.require("processes.read")
+    headers = {ACTOR_HEADER: caller.username, ROLE_HEADER: caller.role}
+    params = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+    answer = await clients.reporting.request("GET", "/processes/overview", params=params, headers=headers)
+    standing = OverviewStates.model_validate_json(answer.content)
+    rows: list[ProcessRow] = []
+    if standing.items:
+        wanted = {"ids": [state.process_id for state in standing.items], "limit": len(standing.items)}
+        found = await clients.catalog.request("GET", "/processes", params=wanted, headers=headers)
+        known = {one.process_id: one for one in Page[ProcessSummary].model_validate_json(found.content).items}
+        next_runs = await _next_runs(list(known.values()), clients.orchestrator, headers)
+        rows = [
+            _row(known[state.process_id], state, next_runs.get(state.process_id))
+            for state in standing.items
+            if state.process_id in known
+        ]
+    return Overview(**standing.model_dump(exclude={"items"}), items=rows)
 
 
 async def _states(
@@ -146,7 +173,21 @@ async def _states(
     return {state.process_id: state for state in _STATES.validate_json(answer.content)}
 
 
-def _row(summary: ProcessSummary, state: ProcessState | None) -> ProcessRow:
+async def _next_runs(
+    summaries: list[ProcessSummary], orchestrator: Downstream, headers: dict[str, str]
+) -> dict[str, datetime]:
+    """When schedules next start them; without the orchestrator the list still answers, without these."""
+    if not summaries:
+        return {}
+    params = {"process_id": [segment(summary.process_id) for summary in summaries]}
+    try:
+        answer = await orchestrator.request("GET", "/schedules/next", params=params, headers=headers)
+    except Unavailable:
+        return {}
+    return {one.process_id: one.next_run_at for one in _NEXT_RUNS.validate_json(answer.content)}
+
+
+def _row(summary: ProcessSummary, state: ProcessState | None, next_run_at: datetime | None) -> ProcessRow:
     known = state or ProcessState(
         process_id=summary.process_id,
         last_run_id=None,
@@ -156,4 +197,4 @@ def _row(summary: ProcessSummary, state: ProcessState | None) -> ProcessRow:
         last_run_at=None,
         since=None,
     )
-    return ProcessRow(**summary.model_dump(), state=known)
+    return ProcessRow(**summary.model_dump(), state=known, next_run_at=next_run_at)

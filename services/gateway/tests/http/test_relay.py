@@ -1,5 +1,8 @@
 """What is passed on to the services, and what comes back."""
 
+import io
+import json
+import zipfile
 from typing import Any
 
 import pytest
@@ -50,7 +53,12 @@ def behind_list(door: Any, pages: list[list[str]], statuses: dict[str, str]) -> 
     def reporting(asked: Asked) -> Scripted:
         return Scripted([state(one, statuses[one]) for one in asked.query["ids"] if one in statuses])
 
+    def orchestrator(asked: Asked) -> Scripted:
+        at = "2026-11-21T00:00:00Z"
+        return Scripted([{"process_id": one, "next_run_at": at} for one in asked.query["process_id"] if one == "a"])
+
     door.behind.catalog.react("GET", "/processes", catalog)
+    door.behind.orchestrator.react("GET", "/schedules/next", orchestrator)
     door.behind.reporting.react("GET", "/processes/states", reporting)
 
 
@@ -191,6 +199,7 @@ async def test_list_of_processes_carries_their_last_verdict(door: Any) -> None:
     params = {"q": "x", "category": "sales", "tag": ["one", "two"], "active": "true", "limit": "2"}
     page = (await (await door.program("viewer")).get("/api/v1/processes", params=params)).json()
     assert [(row["process_id"], row["state"]["last_status"]) for row in page["items"]] == [("a", "failed"), ("b", None)]
+    assert [row["next_run_at"] for row in page["items"]] == ["2026-11-21T00:00:00Z", None]
     query = door.behind.catalog.asked[-1].query
     assert query == {"q": ["x"], "category": ["sales"], "tag": ["one", "two"], "active": ["true"], "limit": ["2"]}
 
@@ -211,9 +220,11 @@ async def test_list_works_without_reporting_unless_it_is_needed(door: Any) -> No
     """A part that is away takes only its own share with it."""
     behind_list(door, [["a"]], {"a": "failed"})
     door.behind.reporting.away = True
+    door.behind.orchestrator.away = True
     viewer = await door.program("viewer")
     page = (await viewer.get("/api/v1/processes")).json()
     assert page["items"][0]["state"]["last_status"] is None
+    assert page["items"][0]["next_run_at"] is None
     assert (await viewer.get("/api/v1/processes", params={"status": "failed"})).status_code == 503
 
 
@@ -227,6 +238,48 @@ async def test_evidence_is_saved_not_shown(door: Any) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="e1"'
     assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.req("FR-023")
+async def test_a_run_is_packed_into_one_archive(door: Any) -> None:
+    """The run, its events and its evidence; a fetched page is saved as text, and what cannot be read is named."""
+    piece = {"kind": "page", "title": "Page ../..", "media_type": "text/html", "size_bytes": 4, "sha256": "0",
+             "address": "a"}  # fmt: skip
+    pieces = [{"evidence_id": "e1", **piece}, {"evidence_id": "gone", **piece}]
+    step = {"step_id": "page", "number": 1, "name": "Page", "check_type": "web_crawl", "status": "success",
+            "timeout_seconds": 30, "evidence": pieces}  # fmt: skip
+    at = "2026-11-21T00:00:00Z"
+    run = {"run_id": "r1", "process_id": "p", "process_name": "P", "revision": 1, "status": "success", "trigger": "api",
+           "initiated_by": "ada", "queued_at": at, "verdict": {"text": "Fine.", "lead": "Fine."}, "deadline_at": at,
+           "steps_done": 1, "steps_planned": 1, "last_seq": 2, "steps": [step]}  # fmt: skip
+    service = door.behind.orchestrator
+    service.answer("GET", "/runs/r1", run)
+    service.answer("GET", "/runs/r1/events", {"items": [{"seq": 1}], "next_cursor": None})
+    service.answer("GET", "/runs/r1/evidence/e1", b"<b>")
+    answer = await (await door.program("viewer")).get("/api/v1/runs/r1/bundle.zip")
+    assert answer.headers["content-disposition"] == 'attachment; filename="steptrail-run-r1.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        first, second = "evidence/01-page/01-page.txt", "evidence/01-page/02-page.txt"
+        assert sorted(archive.namelist()) == ["events.json", first, "missing.json", "run.json"]
+        assert archive.read(first) == b"<b>"
+        assert list(json.loads(archive.read("missing.json"))) == [second]
+        assert json.loads(archive.read("run.json"))["steps"][0]["step_id"] == "page"
+
+
+async def test_the_overview_joins_order_and_counts_with_definitions(door: Any) -> None:
+    """Reporting's order stands; a process that the catalog no longer has is left out."""
+    page = {"processes": 3, "by_status": {"failed": 1, "success": 1}, "never_run": 1, "running": 0, "next_cursor": "x"}
+    items = [state("b", "failed"), state("gone", "success"), state("a", None)]
+    door.behind.reporting.answer("GET", "/processes/overview", page | {"items": items})
+    door.behind.catalog.answer("GET", "/processes", {"items": [summary("a"), summary("b")], "next_cursor": None})
+    at = "2026-11-21T00:00:00Z"
+    door.behind.orchestrator.answer("GET", "/schedules/next", [{"process_id": "b", "next_run_at": at}])
+    answer = await (await door.program("viewer")).get("/api/v1/overview", params={"limit": 3})
+    told = answer.json()
+    assert [(row["name"], row["next_run_at"]) for row in told["items"]] == [("B", at), ("A", None)]
+    assert (told["processes"], told["by_status"], told["next_cursor"]) == (3, {"failed": 1, "success": 1}, "x")
+    assert door.behind.catalog.asked[-1].query["ids"] == ["b", "gone", "a"]
 
 
 @pytest.mark.req("FR-023")

@@ -1,26 +1,25 @@
 import { describe, expect, it } from "vitest";
-import { counts, overviewVerdict, redFirst } from "@/lib/overview";
+import { countsOf, overviewVerdict } from "@/lib/overview";
 import { definitionSearch, historySearch, overviewSearch, processesSearch, safeNext } from "@/lib/search";
-import { rows } from "./sample/data";
 
-const sentence = (list: typeof rows) => overviewVerdict(list).map((part) => part.text).join("");
+const standing = (by_status: Record<string, number>, never_run = 0) => ({ by_status, never_run, running: 0, processes: never_run + Object.values(by_status).reduce((sum, count) => sum + count, 0) });
+const sentence = (...given: Parameters<typeof standing>) => overviewVerdict(standing(...given)).map((part) => part.text).join("");
 
 describe("the overview", () => {
-  it("puts red first, then what has stood longest, then names", () => {
-    expect(redFirst(rows).slice(0, 3).map((row) => row.state.last_status)).toEqual(["failed", "stuck", "error"]);
-    expect(redFirst(rows).at(-1)?.state.last_status).toBe("success");
-  });
-
   it("says in one sentence how many need a look", () => {
-    expect(sentence(rows)).toBe("3 of 10 processes need a look: 1 failed, 1 stuck, 1 could not check.");
-    expect(sentence(rows.slice(5, 8))).toBe("All 3 processes are fine.");
-    expect(sentence(rows.slice(9))).toBe("1 process waits for its first check.");
-    expect(sentence([])).toBe("Nothing to watch yet.");
+    expect(sentence({ success: 6, failed: 1, stuck: 1, error: 1 }, 1)).toBe("3 of 10 processes need a look: 1 failed, 1 stuck, 1 could not check.");
+    expect(sentence({ success: 4999, timeout: 1 })).toBe("1 of 5,000 processes needs a look: 1 timed out.");
+    expect(sentence({ success: 3 })).toBe("All 3 processes are fine.");
+    expect(sentence({}, 1)).toBe("1 process waits for its first check.");
+    expect(sentence({})).toBe("Nothing to watch yet.");
   });
 
   it("never says that all is fine when something is not yet", () => {
-    expect(sentence(rows.slice(3))).toBe("Nothing failed: 1 warning, 1 not yet, 1 never run, 4 success.");
-    expect(counts(rows).map((count) => count.label)).toEqual(["failed", "stuck", "could not check", "warning", "not yet", "never run", "success"]);
+    expect(sentence({ success: 4, warning: 1, not_yet: 1 }, 1)).toBe("Nothing failed: 1 warning, 1 not yet, 1 never run, 4 success.");
+  });
+
+  it("lists the worst first", () => {
+    expect(countsOf(standing({ success: 1, not_yet: 1, failed: 1, stuck: 1 }, 1)).map((count) => count.label)).toEqual(["failed", "stuck", "not yet", "never run", "success"]);
   });
 });
 

@@ -54,7 +54,7 @@ describe("a definition in words", () => {
   it("names what is captured and when it runs", () => {
     expect(captureText({ jsonpath: "$.at", type: "datetime", row: "first", optional: false })).toBe("$.at as datetime");
     expect(captureText({ column: "no", row: "last", optional: true })).toBe("column no, last row (optional)");
-    expect(scheduleText({ cron: "0 6 * * 1-5", timezone: "Europe/Berlin", inputs: {} })).toBe("at 0 6 * * 1-5 (Europe/Berlin)");
+    expect(scheduleText({ catch_up: "skip", cron: "0 6 * * 1-5", timezone: "Europe/Berlin", inputs: {} })).toBe("at 0 6 * * 1-5 (Europe/Berlin)");
   });
 });
 

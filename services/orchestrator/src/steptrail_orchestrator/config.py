@@ -22,4 +22,6 @@ class Settings(ServiceSettings):
     republish_seconds: float = Field(default=20.0, gt=0, le=86400)
     worker_live_seconds: float = Field(default=25.0, gt=0, le=600)
     poll_seconds: float = Field(default=1.0, gt=0, le=60, description="How often the ticker looks without being told")
+    schedule_poll_seconds: float = Field(default=5.0, gt=0, le=60, description="How often due schedules are looked for")
+    schedule_resync_seconds: float = Field(default=600.0, gt=0, le=86400, description="Comparing all with the catalog")
     orphan_scan_seconds: float = Field(default=30.0, gt=0, le=3600)

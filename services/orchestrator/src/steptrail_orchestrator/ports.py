@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from steptrail_common.contracts.board import BoardKey
 from steptrail_common.contracts.catalog import ConnectionRights, SealedConnection
-from steptrail_common.contracts.definition import Document
+from steptrail_common.contracts.definition import Definition, Document
 from steptrail_common.contracts.orchestrator import LoggedEvent, RunAccepted, RunEvent, Trigger
-from steptrail_common.contracts.workers import Evidence, Heartbeat, ProbeAnswer, StepRequest
+from steptrail_common.contracts.schedules import NextRun, TickView
+from steptrail_common.contracts.workers import Evidence, Heartbeat, KeyRequest, ProbeAnswer, StepRequest
 
+from steptrail_orchestrator.domain.board import Placed, Taken
 from steptrail_orchestrator.domain.picture import Tried
 from steptrail_orchestrator.domain.run import Chain, RunState, StepState, World
+from steptrail_orchestrator.domain.schedules import Planned
 from steptrail_orchestrator.domain.walk import Walk
 
 
@@ -163,8 +167,8 @@ class RunReader(Protocol):
     async def rechecks_of(self, run_id: str) -> list[str]:
         """Runs that continued this one, oldest first."""
 
-    async def last_good(self, process_id: str, before: datetime) -> str | None:
-        """The last successful run of the process that was queued before."""
+    async def last_good(self, process_id: str, before: datetime, *, key: str | None = None) -> str | None:
+        """The last successful run of the process that was queued before, of this key if one is given."""
 
     async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[float]], list[float]]:
         """Seconds per step id, and of whole runs, of the last successful runs of the process."""
@@ -194,6 +198,12 @@ class Catalog(Protocol):
     async def chain(self, process_id: str) -> Chain:
         """The active revision with its connections, about a second old at most. Raises `NotFound`, `Unavailable`."""
 
+    async def definition(self, process_id: str) -> tuple[int, Definition]:
+        """The active revision and its number, read now. Raises `NotFound`, `Unavailable`."""
+
+    async def revisions(self) -> dict[str, int]:
+        """The number of the active revision of every process. Raises `Unavailable`."""
+
     async def draft(self, document: Document) -> Chain:
         """The same for a definition that is not saved. Raises `InvalidInput` naming its faults."""
 
@@ -207,6 +217,41 @@ class Catalog(Protocol):
         """Drop what is cached: a process or a connection has changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class BoardFilter:
+    """Which keys of a board: those waiting at the step of this number, those past all, those beginning so."""
+
+    number: int | None = None
+    finished: bool = False
+    beginning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardPlace:
+    """A place in the list of keys: oldest first, those without a moment last, then by key."""
+
+    since_at: datetime | None
+    key: str
+
+
+class BoardStore(Protocol):
+    """The last stuck board of each process. Every method is one transaction. Raises `Unavailable`."""
+
+    async def store(self, taken: Taken, placed: Sequence[Placed]) -> None:
+        """Replace the board and its keys. A key found at the same step again keeps since when it is there."""
+
+    async def failed(self, process_id: str, message: str) -> None:
+        """Note why it could not be taken; the board before stays."""
+
+    async def last(self, process_id: str) -> tuple[Taken | None, tuple[datetime, str] | None]:
+        """The last board, and when and why a later refresh failed."""
+
+    async def keys(
+        self, process_id: str, wanted: BoardFilter, *, after: BoardPlace | None, limit: int
+    ) -> list[tuple[BoardKey, BoardPlace]]:
+        """Keys with their newest runs, each with its place; names of steps are left to the caller."""
+
+
 class Prober(Protocol):
     """Asks a worker for something that is not recorded as a run."""
 
@@ -216,6 +261,69 @@ class Prober(Protocol):
         *,
         request: StepRequest | None = None,
         connection: SealedConnection | None = None,
+        keys: KeyRequest | None = None,
         timeout_seconds: float,
     ) -> ProbeAnswer:
-        """Send exactly one of the two to a worker of the check type. Raises `Unavailable` if none answers in time."""
+        """Send exactly one of the three to a worker of the check type. Raises `Unavailable` if none answers in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a tick cannot begin a run now: its inputs do not fit, the process is gone or switched off."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What became of the ticks that were acted upon; those with a run have begun it."""
+
+    ticks: Sequence[TickView]
+
+
+class ScheduleStore(Protocol):
+    """Schedules with their due times. Every method is one transaction; moments are the database's clock.
+
+    Raises `Unavailable` while the database is away; every call can be repeated.
+    """
+
+    async def replace(self, process_id: str, revision: int, planned: Callable[[datetime], list[Planned]]) -> bool:
+        """Make the schedules of a process those of a revision; one that is there keeps its pause, its past and its due
+        tick. False, and nothing done, if a later revision is stored. Calls for one process wait for each other."""
+
+    async def forget(self, process_id: str) -> None:
+        """The process is gone. What became of its ticks stays."""
+
+    async def revisions(self) -> dict[str, int]:
+        """The stored revision of every process, those without schedules included."""
+
+    async def due(self, limit: int) -> list[Planned]:
+        """Schedules whose time has come, longest first, without locking them."""
+
+    async def next_fire_seconds(self) -> float | None:
+        """Until the earliest due time; negative if it is late, None without one."""
+
+    async def fire(self, prepared: Mapping[str, RunOrder | Refusal]) -> Fired:
+        """Act upon those of these schedules that are still due, passing over those another replica has locked.
+
+        Each tick is recorded once, by its key, together with the run it begins. `prepared`: by schedule id, the run
+        that a tick would begin.
+        """
+
+    async def pause(self, schedule_id: str, by: str) -> Planned | None:
+        """None if there is no such schedule. Idempotent."""
+
+    async def resume(self, schedule_id: str) -> Planned | None:
+        """Due again at its next tick; those of the pause are recorded as skipped. Idempotent."""
+
+    async def page(self, process_id: str | None, *, after: tuple[str, int] | None, limit: int) -> list[Planned]:
+        """In order of process and number, those behind `after` (process_id, number)."""
+
+    async def get(self, schedule_id: str) -> Planned | None: ...
+
+    async def ticks(self, schedule_id: str, *, before: datetime | None, limit: int) -> list[TickView]:
+        """Newest first."""
+
+    async def next_runs(self, process_ids: Sequence[str]) -> list[NextRun]:
+        """When each of these processes is next started; those without are left out."""

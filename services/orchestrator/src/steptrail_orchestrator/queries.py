@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from datetime import datetime
+from typing import Literal
 
 from steptrail_common.bus.port import Bus
-from steptrail_common.contracts.definition import Check
+from steptrail_common.contracts.board import BoardKey, StuckBoard
+from steptrail_common.contracts.checks import work_types
 from steptrail_common.contracts.model import Page
 from steptrail_common.contracts.orchestrator import (
+    ContentDiff,
     LoggedEvent,
     QueueState,
     RunDiff,
@@ -16,20 +19,31 @@ from steptrail_common.contracts.orchestrator import (
     RunView,
     WorkerState,
 )
+from steptrail_common.contracts.schedules import ScheduleView, TickView
 from steptrail_common.contracts.workers import Evidence, request_queue
 from steptrail_common.errors import NotFound, SteptrailError
 from steptrail_common.evidence import EvidenceStore
 
-from steptrail_orchestrator.domain.comparing import run_diff
+from steptrail_orchestrator.domain.board import board_view
+from steptrail_orchestrator.domain.comparing import evidence_pairs, run_diff
+from steptrail_orchestrator.domain.contents import content_diff
 from steptrail_orchestrator.domain.picture import Background, summary, view
-from steptrail_orchestrator.ports import Place, RunFilter, RunReader
+from steptrail_orchestrator.domain.run import Chain, RunState
+from steptrail_orchestrator.domain.schedules import schedule_view
+from steptrail_orchestrator.ports import (
+    BoardFilter,
+    BoardPlace,
+    BoardStore,
+    Catalog,
+    Place,
+    RunFilter,
+    RunReader,
+    ScheduleStore,
+)
 
 LAST_SUCCESS = "last_success"
 TYPICAL_OF_RUNS = 20
 """How many good runs the expected durations are taken from."""
-CHECK_TYPES: tuple[str, ...] = tuple(
-    get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(get_args(Check)[0])
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +73,54 @@ async def read_run(run_id: str, *, reader: RunReader) -> RunView:
         raise NotFound(f"there is no run {run_id}")
     run = stored.run
     step_seconds, run_seconds = await reader.durations(run.process_id, TYPICAL_OF_RUNS)
+    good, good_of = await _last_good(run, reader=reader)
     background = Background(
         step_seconds=step_seconds,
         run_seconds=run_seconds,
         rechecked_by=await reader.rechecks_of(run_id),
-        last_good_run=await reader.last_good(run.process_id, run.queued_at),
+        last_good_run=good,
+        last_good_of=good_of,
     )
     return view(run, stored.chain, stored.steps, stored.tried, background, await reader.now())
 
 
-async def diff_run(run_id: str, against: str, *, reader: RunReader) -> RunDiff:
-    """A run against the last good one of its process, or against a named one. Raises `NotFound`."""
+async def _last_good(run: RunState, *, reader: RunReader) -> tuple[str | None, Literal["key", "process"] | None]:
+    """The good run to compare with: of the same key if there is one, else of any key."""
+    if run.key is not None:
+        of_key = await reader.last_good(run.process_id, run.queued_at, key=run.key)
+        if of_key is not None:
+            return of_key, "key"
+    found = await reader.last_good(run.process_id, run.queued_at)
+    return found, "process" if found else None
+
+
+async def diff_run(run_id: str, against: str, *, reader: RunReader, evidence: EvidenceStore) -> RunDiff:
+    """A run against the last good one of its key, else of its process, or against a named one. Raises `NotFound`."""
     run = await read_run(run_id, reader=reader)
     other_id = run.last_good_run if against == LAST_SUCCESS else against
     other = await read_run(other_id, reader=reader) if other_id else None
-    if other is not None and other.process_id != run.process_id:
+    if other is None:
+        return run_diff(run, None)
+    if other.process_id != run.process_id:
         raise NotFound(f"there is no run {against} of the process {run.process_id}")
-    return run_diff(run, other)
+    stored, before = await reader.run(run_id), await reader.run(other.run_id)
+    chains = (before.chain, stored.chain) if before and stored else None
+    return run_diff(run, other, chains=chains, contents=await _contents(run, other, evidence))
+
+
+async def _contents(run: RunView, other: RunView, evidence: EvidenceStore) -> dict[str, list[ContentDiff]]:
+    """The differences of the evidence by step. A piece that is no longer kept or was damaged is passed over."""
+    found: dict[str, list[ContentDiff]] = {}
+    for before, after in evidence_pairs(run, other):
+        try:
+            old = await evidence.get(before.address, before.sha256)
+            new = await evidence.get(after.piece.address, after.piece.sha256)
+        except SteptrailError:
+            continue
+        difference = content_diff(after.piece, old, new)
+        if difference is not None:
+            found.setdefault(after.step_id, []).append(difference)
+    return found
 
 
 async def list_events(run_id: str, *, after: int, limit: int, reader: RunReader) -> Page[RunEvent]:
@@ -138,5 +183,67 @@ async def list_queues(*, reader: RunReader, bus: Bus, live_seconds: float) -> li
             workers=sum(worker.alive and kind in worker.check_types for worker in workers),
             last_result_at=last.get(kind),
         )
-        for kind in CHECK_TYPES
+        for kind in work_types()
     ]
+
+
+async def read_board(process_id: str, *, boards: BoardStore, catalog: Catalog, reader: RunReader) -> StuckBoard:
+    """The last stuck board with its age. Raises `NotFound`."""
+    chain = await catalog.chain(process_id)
+    taken, failure = await boards.last(process_id)
+    return board_view(chain.definition, taken, failure, await reader.now())
+
+
+async def list_board_keys(
+    process_id: str,
+    step_id: str | None,
+    *,
+    finished: bool,
+    beginning: str | None,
+    after: BoardPlace | None,
+    limit: int,
+    boards: BoardStore,
+    catalog: Catalog,
+) -> list[tuple[BoardKey, BoardPlace]]:
+    """Keys of the last board, oldest first. Raises `NotFound`, also for a step the process does not have."""
+    chain = await catalog.chain(process_id)
+    number = chain.number(step_id) if step_id is not None else None
+    if step_id is not None and number is None:
+        raise NotFound(f"the process {process_id} has no step {step_id}")
+    found = await boards.keys(process_id, BoardFilter(number, finished, beginning), after=after, limit=limit)
+    return [(_named(key, chain), place) for key, place in found]
+
+
+def _named(key: BoardKey, chain: Chain) -> BoardKey:
+    number = key.step_number
+    if number is None or number > len(chain.steps):
+        return key
+    step = chain.steps[number - 1]
+    return key.model_copy(update={"step_id": step.id, "step_name": step.name})
+
+
+async def list_schedules(
+    process_id: str | None, *, after: tuple[str, int] | None, limit: int, schedules: ScheduleStore, reader: RunReader
+) -> list[ScheduleView]:
+    """Schedules in order of process and number."""
+    found = await schedules.page(process_id, after=after, limit=limit)
+    now = await reader.now()
+    return [schedule_view(planned, now) for planned in found]
+
+
+async def read_schedule(schedule_id: str, *, schedules: ScheduleStore, reader: RunReader) -> ScheduleView:
+    """Raises `NotFound`."""
+    planned = await schedules.get(schedule_id)
+    if planned is None:
+        raise NotFound(f"there is no schedule {schedule_id}")
+    return schedule_view(planned, await reader.now())
+
+
+async def list_ticks(
+    schedule_id: str, *, before: datetime | None, limit: int, schedules: ScheduleStore
+) -> list[TickView]:
+    """What became of a schedule's ticks, newest first. Raises `NotFound`."""
+    found = await schedules.ticks(schedule_id, before=before, limit=limit)
+    if not found and await schedules.get(schedule_id) is None:
+        raise NotFound(f"there is no schedule {schedule_id}")
+    return found

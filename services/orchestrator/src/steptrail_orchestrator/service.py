@@ -3,9 +3,11 @@
 import hashlib
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock
@@ -20,12 +22,29 @@ from steptrail_orchestrator.adapters import migrations
 from steptrail_orchestrator.adapters.catalog import CatalogClient
 from steptrail_orchestrator.adapters.probing import BusProber
 from steptrail_orchestrator.adapters.schema import outbox
-from steptrail_orchestrator.adapters.sql import Chains, SqlRunReader, SqlRunStore
+from steptrail_orchestrator.adapters.sql import Chains, SqlBoardStore, SqlRunReader, SqlRunStore, SqlScheduleStore
 from steptrail_orchestrator.config import Settings
 from steptrail_orchestrator.domain.run import Limits
-from steptrail_orchestrator.entrypoints.events import empty_queues, subscribe
+from steptrail_orchestrator.entrypoints.events import empty_queues, subscribe, subscribe_definitions
 from steptrail_orchestrator.entrypoints.http import Parts, build_api
+from steptrail_orchestrator.entrypoints.scheduler import Scheduler
 from steptrail_orchestrator.entrypoints.ticker import Ticker
+from steptrail_orchestrator.handlers import Boarding
+from steptrail_orchestrator.handlers.running import Poke
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapters:
+    """What the rooms within are given: stores over one engine, and the doors to the catalog and the workers."""
+
+    messages: Bus
+    relay: OutboxRelay
+    store: SqlRunStore
+    reader: SqlRunReader
+    schedules: SqlScheduleStore
+    boards: SqlBoardStore
+    definitions: CatalogClient
+    prober: BusProber
 
 
 def build(
@@ -36,25 +55,27 @@ def build(
     `clock` is part of every composition root; all moments here are the database's.
     """
     token = settings.service_token.get_secret_value()
-    messages = bus or connect(settings.bus, name="orchestrator")
     engine = open_engine(settings.store)
-    relay = OutboxRelay(engine, outbox, messages, service="orchestrator")
-    limits = limits_of(settings)
-    chains = Chains()
-    live_seconds = settings.worker_live_seconds
-    store = SqlRunStore(engine, limits=limits, worker_live_seconds=live_seconds, committed=relay.wake, chains=chains)
-    reader = SqlRunReader(engine, chains)
     client = catalog or ServiceClient(settings.catalog_url, token)
-    definitions = CatalogClient(client)
-    prober = BusProber(messages)
-    ticker = _ticker(settings, store, messages, relay)
+    made = _adapters(settings, engine, bus or connect(settings.bus, name="orchestrator"), client)
+    messages = made.messages
+    scheduler = Scheduler(
+        made.schedules,
+        made.definitions,
+        new_run_id=new_run_id,
+        poll_seconds=settings.schedule_poll_seconds,
+        resync_seconds=settings.schedule_resync_seconds,
+    )
+    ticker = _ticker(settings, made.store, messages, made.relay)
 
     async def prepare() -> None:
         await migrate(engine, service="orchestrator", migrations=Path(migrations.__path__[0]))
 
     async def consume() -> None:
-        await prober.start()
-        await subscribe(messages, store=store, catalog=definitions, limits=limits, poke=ticker.poke)
+        await made.prober.start()
+        limits = limits_of(settings)
+        await subscribe(messages, store=made.store, catalog=made.definitions, limits=limits, poke=ticker.poke)
+        await subscribe_definitions(messages, catalog=made.definitions, schedules=made.schedules, poke=scheduler.poke)
 
     async def close() -> None:
         await engine.dispose()
@@ -65,28 +86,62 @@ def build(
         if not messages.healthy():
             raise Unavailable("the connection to the broker is lost")
 
-    checks = {"store": reader.check, "broker": broker}
-    parts = Parts(
-        store=store,
-        reader=reader,
-        catalog=definitions,
-        prober=prober,
-        evidence=EvidenceStore(settings.evidence),
-        bus=messages,
-        limits=limits,
-        live_seconds=live_seconds,
-        poke=ticker.poke,
-        new_run_id=new_run_id,
-        cursor_key=hashlib.sha256(f"orchestrator cursor {token}".encode()).digest(),
-    )
+    checks = {"store": made.reader.check, "broker": broker}
     return Service(
         name="orchestrator",
-        app=build_api(parts, service_token=token, checks=checks),
+        app=build_api(_parts(settings, made, poke=ticker.poke), service_token=token, checks=checks),
         bus=messages,
-        background=[relay.run, ticker.run],
+        background=[made.relay.run, ticker.run, scheduler.run],
         start=[prepare, messages.start, consume],
         stop=[close],
         checks=checks,
+    )
+
+
+def _adapters(settings: Settings, engine: AsyncEngine, messages: Bus, client: ServiceClient) -> _Adapters:
+    relay, chains = OutboxRelay(engine, outbox, messages, service="orchestrator"), Chains()
+    store = SqlRunStore(
+        engine,
+        limits=limits_of(settings),
+        worker_live_seconds=settings.worker_live_seconds,
+        committed=relay.wake,
+        chains=chains,
+    )
+    return _Adapters(
+        messages=messages,
+        relay=relay,
+        store=store,
+        reader=SqlRunReader(engine, chains),
+        schedules=SqlScheduleStore(engine, store),
+        boards=SqlBoardStore(engine),
+        definitions=CatalogClient(client),
+        prober=BusProber(messages),
+    )
+
+
+def _parts(settings: Settings, made: _Adapters, *, poke: Poke) -> Parts:
+    token, live_seconds = settings.service_token.get_secret_value(), settings.worker_live_seconds
+    return Parts(
+        store=made.store,
+        reader=made.reader,
+        schedules=made.schedules,
+        boards=made.boards,
+        boarding=Boarding(
+            boards=made.boards,
+            catalog=made.definitions,
+            prober=made.prober,
+            reader=made.reader,
+            live_seconds=live_seconds,
+        ),
+        catalog=made.definitions,
+        prober=made.prober,
+        evidence=EvidenceStore(settings.evidence),
+        bus=made.messages,
+        limits=limits_of(settings),
+        live_seconds=live_seconds,
+        poke=poke,
+        new_run_id=new_run_id,
+        cursor_key=hashlib.sha256(f"orchestrator cursor {token}".encode()).digest(),
     )
 
 

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 from steptrail_common.contracts.catalog import DefinitionSnapshot
 from steptrail_common.contracts.definition import Definition
-from steptrail_common.contracts.model import RunStatus
+from steptrail_common.contracts.model import FailureClass, RunStatus
 from steptrail_common.contracts.workers import Heartbeat, Lease, StepResult
 from steptrail_common.database import migrate, open_engine, reading, writing
 from steptrail_common.errors import InvalidInput
@@ -141,7 +141,7 @@ async def test_a_second_answer_to_one_attempt_is_refused(here: Here) -> None:
     """Two replicas take two different answers of one attempt at the same moment: exactly one counts."""
     run_id = await here.begin(chain_of(*TWO))
     good = await here.result(run_id)
-    bad = good.model_copy(update={"ok": False, "failure_class": "assertion"})
+    bad = good.model_copy(update={"ok": False, "failure_class": FailureClass.ASSERTION})
     await asyncio.gather(
         here.one.decide([run_id], accepting(good), dedup_ids=["a"]),
         here.two.decide([run_id], accepting(bad), dedup_ids=["b"]),
@@ -284,7 +284,7 @@ async def test_an_orphan_is_found_and_moved_on(here: Here) -> None:
 async def test_final_is_final_in_the_database(here: Here, change: str) -> None:
     """No statement of anybody changes a finished run."""
     run_id = await here.begin(chain_of({"id": "one"}))
-    bad = await here.result(run_id, ok=False, failure_class="assertion")
+    bad = await here.result(run_id, ok=False, failure_class=FailureClass.ASSERTION)
     await here.one.decide([run_id], accepting(bad), dedup_ids=["a"])
     with pytest.raises(sa.exc.DBAPIError, match=r"final|ck_runs"):
         async with writing(here.engine) as connection:

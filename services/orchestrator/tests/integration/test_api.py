@@ -203,7 +203,7 @@ async def test_a_failed_run_is_compared_with_the_last_good_one(bench: Any) -> No
     )
     good = await here.ended(await here.start_run())
     bad = await here.ended(await here.start_run())
-    assert bad["last_good_run"] == good["run_id"]
+    assert (bad["last_good_run"], bad["last_good_of"]) == (good["run_id"], "key")
     assert bad["steps"][0]["expected_duration_seconds"] == 0.25
     diff = (await here.http.get(f"/runs/{bad['run_id']}/diff", params={"against": "last_success"})).json()
     assert diff["against_run_id"] == good["run_id"]
@@ -215,6 +215,20 @@ async def test_a_failed_run_is_compared_with_the_last_good_one(bench: Any) -> No
     }
     none = (await here.http.get(f"/runs/{good['run_id']}/diff")).json()
     assert (none["against_run_id"], none["steps"]) == (None, [])
+
+
+@pytest.mark.req("FR-020")
+async def test_the_good_run_to_compare_with_is_one_of_the_same_key_if_there_is_one(bench: Any) -> None:
+    """Of two good runs the older one counts for its own key; another key gets the newest of any."""
+    here = await bench()
+    here.save({"id": "one"})
+    same_key = await here.ended(await here.start_run("4711"))
+    newest = await here.ended(await here.start_run("4712"))
+    of_key = await here.ended(await here.start_run("4711"))
+    of_process = await here.ended(await here.start_run("4713"))
+    assert (of_key["last_good_run"], of_key["last_good_of"]) == (same_key["run_id"], "key")
+    assert of_process["last_good_of"] == "process"
+    assert (newest["last_good_run"], newest["last_good_of"]) == (same_key["run_id"], "process")
 
 
 async def test_a_step_of_a_draft_can_be_tried(bench: Any) -> None:
@@ -258,7 +272,7 @@ async def test_workers_and_queues_tell_who_listens(bench: Any) -> None:
     workers = (await here.http.get("/workers")).json()
     assert [(worker["worker_id"], worker["alive"]) for worker in workers] == [("worker-1", True)]
     queues = {queue["check_type"]: queue["workers"] for queue in (await here.http.get("/queues")).json()}
-    assert queues == {"web_crawl": 0, "api_call": 1, "db_query": 0, "file_check": 0}
+    assert queues == {"web_crawl": 0, "web_crawl_rendered": 0, "api_call": 1, "db_query": 0, "file_check": 0}
     await asyncio.sleep(2.1)
     assert [worker["alive"] for worker in (await here.http.get("/workers")).json()] == [False]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from steptrail_common.contracts.definition import ApiCall, FileCheck, WebCrawl
+from steptrail_common.contracts.checks import ApiCall, FileCheck, WebCrawl
 from steptrail_orchestrator.domain.expressions import (
     ExpressionError,
     Scope,

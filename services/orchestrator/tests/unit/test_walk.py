@@ -209,8 +209,8 @@ def test_every_failure_class_has_first_aid() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (1.94, "1.9 s"), (9.97, "10 s"), (59.4, "59 s"), (59.7, "1 min"), (90, "1 min 30 s"),
-     (1800, "30 min"), (3599, "1 h"), (11_520, "3 h 12 m"), (7200, "2 h"), (187_200, "2 d 4 h"), (172_800, "2 d"),
+    [(0.04, "0.0 s"), (1.94, "1.9 s"), (9.97, "10 s"), (59.7, "59 s"), (60, "1 min"), (90, "1 min 30 s"),
+     (1800, "30 min"), (3599, "59 min"), (11_579.9, "3 h 12 m"), (7200, "2 h"), (187_200, "2 d 4 h"), (172_800, "2 d"),
      (-5, "0.0 s")],
 )  # fmt: skip
 def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:

@@ -94,7 +94,8 @@ async def _place_late(recording: Recording, runs: Iterable[RunFacts]) -> None:
 
 def _define(process: ProcessFacts, fact: ProcessSaved | ProcessDeleted) -> None:
     """A definition was saved or deleted: names, and whether the process still exists."""
-    process.define(fact.at, deleted=isinstance(fact, ProcessDeleted))
+    active = isinstance(fact, ProcessSaved) and fact.active
+    process.define(fact.at, deleted=isinstance(fact, ProcessDeleted), active=active)
     if isinstance(fact, ProcessSaved):
         process.call(storable(fact.name), fact.at)
         for step in fact.steps:

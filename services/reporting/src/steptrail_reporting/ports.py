@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from steptrail_common.contracts.reporting import RunFact
 
 from steptrail_reporting.domain.facts import RunFacts
 from steptrail_reporting.domain.figures import Tallies
+from steptrail_reporting.domain.overview import OverviewPlace
 from steptrail_reporting.domain.period import Period
 from steptrail_reporting.domain.process import Ended, ProcessFacts
 from steptrail_reporting.domain.rollup import Cell
@@ -90,6 +91,15 @@ class FactStore(Protocol):
 
     async def last_runs(self, process_id: str, limit: int) -> list[RunFacts]:
         """The newest runs with their steps, newest first."""
+
+    async def overview(self, *, after: OverviewPlace | None, limit: int) -> list[tuple[OverviewPlace, ProcessFacts]]:
+        """Active processes in the order of the overview, those behind `after`, at most `limit`."""
+
+    async def standing(self) -> tuple[dict[str | None, int], int]:
+        """How many active processes stand at each last status (None: never run), and how many runs are under way."""
+
+    async def daily(self, process_id: str, scope: str, days: tuple[date, date]) -> dict[date, Tallies]:
+        """The counters of one scope, day by day; days without any are left out."""
 
     async def check(self) -> None:
         """Raise if the store cannot be used now."""

@@ -1,14 +1,23 @@
 """The read side: history, states, figures, grid, export."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from steptrail_common.contracts.reporting import GridColumn, ProcessFigures, ProcessState, RunFact
+from steptrail_common.contracts.reporting import (
+    GridColumn,
+    OverviewCounts,
+    ProcessFigures,
+    ProcessState,
+    RunFact,
+    Trend,
+)
 
 from steptrail_reporting.domain.facts import UNKNOWN, RunFacts, run_seconds, step_seconds
-from steptrail_reporting.domain.figures import expected_seconds, process_figures
-from steptrail_reporting.domain.period import DEFAULT_DAYS, LONGEST_FIGURES_DAYS, period
+from steptrail_reporting.domain.figures import expected_seconds, process_figures, trend_days
+from steptrail_reporting.domain.overview import OverviewPlace
+from steptrail_reporting.domain.period import DEFAULT_DAYS, LONGEST_FIGURES_DAYS, LONGEST_TREND_DAYS, period
 from steptrail_reporting.domain.process import ProcessFacts
+from steptrail_reporting.domain.rollup import WHOLE_RUN
 from steptrail_reporting.ports import FactStore, Position, RunFilter
 
 EXPORT_PAGE = 1000
@@ -69,6 +78,39 @@ async def figures(
     return process_figures(process_id, asked, tallies, changes, known.steps if known else {})
 
 
+async def trend(
+    process_id: str,
+    step_id: str | None,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    now: datetime,
+    store: FactStore,
+) -> Trend:
+    """Figures day by day, of the UTC days that the period touches. Raises `InvalidInput` for impossible periods."""
+    asked = period(since, until, now=now, longest_days=LONGEST_TREND_DAYS)
+    first, last = asked.since.date(), (asked.until - timedelta(microseconds=1)).date()
+    scope = step_id or WHOLE_RUN
+    days = trend_days(scope, await store.daily(process_id, scope, (first, last)))
+    return Trend(process_id=process_id, step_id=step_id, since=first, until=last, days=days)
+
+
+async def overview(
+    *, after: OverviewPlace | None, limit: int, store: FactStore
+) -> tuple[OverviewCounts, list[ProcessState], OverviewPlace | None]:
+    """How all active processes stand, a page of them, and where the next page begins; None on the last."""
+    found = await store.overview(after=after, limit=limit + 1)
+    by_status, running = await store.standing()
+    counts = OverviewCounts(
+        processes=sum(by_status.values()),
+        by_status={status: count for status, count in by_status.items() if status is not None},
+        never_run=by_status.get(None, 0),
+        running=running,
+    )
+    states = [_state(process) for _, process in found[:limit]]
+    return counts, states, found[limit - 1][0] if len(found) > limit else None
+
+
 async def expected(process_id: str, *, now: datetime, store: FactStore) -> dict[str, float]:
     """Seconds each step usually takes: the median of its passes in the last 30 days. Steps without any are left out."""
     asked = period(None, None, now=now, longest_days=DEFAULT_DAYS)
@@ -91,4 +133,5 @@ def _column(run: RunFacts) -> GridColumn:
         duration_seconds=run_seconds(run),
         steps={step_id: step.status for step_id, step in run.steps.items()},
         step_seconds={step_id: seconds for step_id, seconds in took.items() if seconds is not None},
+        kept=[step_id for step_id, step in run.steps.items() if step.kept],
     )

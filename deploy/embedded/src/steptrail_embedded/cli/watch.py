@@ -83,8 +83,11 @@ def draw(run: dict[str, Any]) -> Group:
 def _line(step: dict[str, Any]) -> Text:
     sign, colour = SIGNS[step["status"]]
     line = Text.from_markup(f"[{colour}]{sign}[/] {step['number']:>2} {escape(step['name'])}  [dim]{step['status']}[/]")
-    if step["attempt"] > 1 and step["status"] in ("running", "retrying"):
-        line.append(f"  attempt {step['attempt']} of {step['of_attempts']}", style="dim")
+    if step["attempt"] > 1 and step["status"] in ("running", "retrying", "waiting"):
+        # Looks of a step that waits for something are not attempts at it: they may go on as long as it waits.
+        looks = step.get("waiting_until") is not None
+        words = f"{step['attempt']} looks" if looks else f"attempt {step['attempt']} of {step['of_attempts']}"
+        line.append(f"  {words}", style="dim")
     if step.get("duration_seconds") is not None:
         line.append(f"  {step['duration_seconds']:.2f} s", style="dim")
     detail = step.get("message") or (step.get("reason") if step["status"] == "skipped" else None)

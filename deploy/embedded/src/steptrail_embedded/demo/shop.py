@@ -28,12 +28,21 @@ def prepare_files(folder: Path) -> None:
         database.executescript(
             """create table if not exists invoices (
                  order_no text primary key, invoice_no text, status text, amount_cents integer, iban text);
-               delete from invoices;"""
+               create table if not exists orders (order_no text primary key, placed_at text, state text);
+               create table if not exists bank_files (order_no text primary key);
+               delete from invoices; delete from orders; delete from bank_files;"""
         )
         database.executemany(
             "insert into invoices values (?, ?, 'BOOKED', ?, 'DE02120300000000202051')",
             [(order.number, order.invoice, order.total_cents) for order in ORDERS.values() if order.invoice],
         )
+        now = datetime.now(UTC)
+        database.executemany(
+            "insert into orders values (?, ?, ?)",
+            [(order.number, (now - order.age).isoformat(), order.state) for order in ORDERS.values()],
+        )
+        delivered = [(order.number,) for order in ORDERS.values() if order.file_delivered]
+        database.executemany("insert into bank_files values (?)", delivered)
     for order in ORDERS.values():
         if order.file_delivered:
             deliver(folder, order)

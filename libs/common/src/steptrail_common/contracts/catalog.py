@@ -1,9 +1,10 @@
 """What the catalog says: processes, revisions, connections, and its events."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.definition import Definition, Document
 from steptrail_common.contracts.model import Contract, Event, FieldError, Json, Name, Slug, Timestamp
 
@@ -27,7 +28,7 @@ class ProcessSummary(Contract):
     updated_by: str
 
 
-class ProcessView(ProcessSummary):
+class ProcessView(ProcessSummary, defer_build=True):
     """A process with its definition. `document` is as written; `definition` is the parsed form with defaults."""
 
     document: Document
@@ -43,14 +44,14 @@ class RevisionSummary(Contract):
     restored_from: int | None = None
 
 
-class RevisionView(RevisionSummary):
+class RevisionView(RevisionSummary, defer_build=True):
     process_id: Slug
     document: Document
     definition: Definition
     source_yaml: str
 
 
-class ValidationReport(Contract):
+class ValidationReport(Contract, defer_build=True):
     """The answer of validate: `valid` and, if not, every fault with its path and the nearest known key."""
 
     valid: bool
@@ -98,48 +99,6 @@ class Facets(Contract):
 
 
 # --- connections -----------------------------------------------------------------------------------------------------
-
-
-class HttpSettings(Contract):
-    """An API or site. Secrets: `password` (basic), `token` (bearer), `api_key` (header)."""
-
-    kind: Literal["http"]
-    base_url: Annotated[str, Field(pattern=r"^https?://", max_length=2000)]
-    auth: Literal["none", "basic", "bearer", "api_key"] = "none"
-    username: str | None = None
-    api_key_header: str = "X-API-Key"
-    headers: dict[str, str] = Field(default={}, max_length=50)
-    verify_tls: bool = True
-
-
-class PostgresqlSettings(Contract):
-    """A PostgreSQL database. Secret: `password`."""
-
-    kind: Literal["postgresql"]
-    host: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:-]+$")]
-    port: int = Field(default=5432, ge=1, le=65535)
-    database: Annotated[str, Field(min_length=1, max_length=63)]
-    username: Annotated[str, Field(min_length=1, max_length=63)]
-    tls: Literal["disable", "require", "verify-full"] = "require"
-
-
-class SqliteSettings(Contract):
-    """A SQLite file below a folder the installation allows. No secrets."""
-
-    kind: Literal["sqlite"]
-    path: Annotated[str, Field(min_length=1, max_length=2000)]
-
-
-class FilesSettings(Contract):
-    """A folder the installation allows, or an HTTP base address."""
-
-    kind: Literal["files"]
-    root: Annotated[str, Field(min_length=1, max_length=2000)]
-
-
-ConnectionSettings = Annotated[
-    HttpSettings | PostgresqlSettings | SqliteSettings | FilesSettings, Field(discriminator="kind")
-]
 
 
 class ConnectionWrite(Contract):
@@ -206,7 +165,7 @@ class SnapshotRequest(Contract):
     revision: int | None = None
 
 
-class DefinitionSnapshot(Contract):
+class DefinitionSnapshot(Contract, defer_build=True):
     """A revision with the connections it names, complete: a run needs nothing else of the catalog."""
 
     process_id: Slug

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from steptrail_common.contracts.model import Contract, Duration, FailureClass, Json, Name, Slug
+from steptrail_common.contracts.checks import Check
+from steptrail_common.contracts.model import Contract, Duration, FailureClass, Json, Name, Slug, Timestamp
 
 MAX_STEPS = 200
 MAX_URL = 8192
 ID = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 """An id used in expressions (step, input, variable, capture): lower-case letters, digits, underscores."""
 ValueType = Literal["string", "integer", "number", "boolean", "datetime", "json"]
-Text = Annotated[str, Field(min_length=1, max_length=8192)]
 
 
 class Input(Contract):
@@ -85,6 +85,18 @@ class Assertion(Contract):
         "size",
         "age",
         "content",
+        "jsonld",
+        "pages",
+        "broken_links",
+        "missing_titles",
+        "mixed_content",
+        "redirects",
+        "console_errors",
+        "failed_requests",
+        "certificate",
+        "name",
+        "hash",
+        "columns",
     ]
     argument: str | None = None
     part: str | None = None
@@ -101,7 +113,27 @@ class Capture(Contract):
     regex: str | None = Field(default=None, max_length=1000, description="The first group, or the whole match")
     header: str | None = Field(default=None, max_length=200)
     column: str | None = Field(default=None, max_length=200)
-    file: Literal["name", "path", "size", "modified"] | None = None
+    file: Literal["name", "path", "size", "modified", "hash"] | None = Field(
+        default=None, description="A property of the newest file"
+    )
+    cookies: Literal["all"] | None = Field(
+        default=None, description="The cookies of the answer, encrypted for workers, for `cookies` of a later step"
+    )
+    jsonld: str | None = Field(
+        default=None, max_length=1000, description="A JSON path over the list of a page's JSON-LD objects"
+    )
+    finding: (
+        Literal[
+            "pages",
+            "broken_links",
+            "missing_titles",
+            "mixed_content",
+            "redirects",
+            "console_errors",
+            "failed_requests",
+        ]
+        | None
+    ) = Field(default=None, description="How many of these a page check found")
     attribute: str | None = Field(
         default=None, max_length=100, description="With selector: the attribute instead of the text"
     )
@@ -111,76 +143,30 @@ class Capture(Contract):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Capture":
-        sources = ("jsonpath", "selector", "xpath", "regex", "header", "column", "file")
+        sources = ("jsonpath", "selector", "xpath", "regex", "header", "column", "file", "jsonld", "finding", "cookies")
         if sum(getattr(self, name) is not None for name in sources) != 1:
             raise ValueError(f"name exactly one source of the value: {', '.join(sources)}")
         return self
 
 
-class WebCrawl(Contract):
-    """Fetch one page and look into it."""
+class KeySet(Contract):
+    """A read-only query whose rows are keys: one statement for all of them, however many there are."""
 
-    type: Literal["web_crawl"]
-    url: Text | None = None
-    connection: Slug | None = None
-    path: Text | None = None
-    headers: dict[str, str] = Field(default={}, max_length=50)
-    verify_tls: bool = True
-
-
-class GraphQL(Contract):
-    query: Annotated[str, Field(min_length=1, max_length=65536)]
-    variables: dict[str, Json] = {}
-    operation_name: str | None = None
+    connection: Slug | None = Field(default=None, description="A database; for `set` the population's by default")
+    query: str = Field(min_length=1, max_length=65536)
+    params: dict[str, Json] = Field(default={}, max_length=200, description="Binds of the query: plain values")
+    key: str | None = Field(default=None, max_length=200, description="The column with the key; else the first")
+    timeout: Duration | None = Field(default=None, description="Of the query; 15s by default")
 
 
-class ApiCall(Contract):
-    """One REST or GraphQL request. A GraphQL answer with `errors` fails the step."""
+class Population(KeySet):
+    """Which keys are open: what the stuck board places. At most 10,000."""
 
-    type: Literal["api_call"]
-    url: Text | None = None
-    connection: Slug | None = None
-    path: Text | None = None
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    query: dict[str, str | int | float | bool] = Field(default={}, max_length=200)
-    headers: dict[str, str] = Field(default={}, max_length=50)
-    body: Json = Field(default=None, alias="json", description="Sent as JSON")
-    form: dict[str, str] | None = None
-    graphql: GraphQL | None = None
-    verify_tls: bool = True
-    mask: list[str] = Field(default=[], max_length=50, description="Keys whose values are hidden in evidence")
+    since: str | None = Field(default=None, max_length=200, description="The column a key's age counts from")
+    input: ID | None = Field(default=None, description="The input a key is given to for a check; else the key input")
 
 
-class DbQuery(Contract):
-    """One read-only statement. Values go in as binds (`:name`) only; the text is never templated."""
-
-    type: Literal["db_query"]
-    connection: Slug
-    query: Annotated[str, Field(min_length=1, max_length=65536)]
-    params: dict[str, Json] = Field(default={}, max_length=200)
-    mask: list[str] = Field(default=[], max_length=100, description="Columns whose values are hidden in evidence")
-
-    @field_validator("query")
-    @classmethod
-    def _never_templated(cls, value: str) -> str:
-        if "${{" in value:
-            raise ValueError("SQL text is never templated: write a bind such as :order and put the value into params")
-        return value
-
-
-class FileCheck(Contract):
-    """Look for files below a folder or at an HTTP address: `path` may hold `*` and `?`."""
-
-    type: Literal["file_check"]
-    connection: Slug | None = None
-    url: Text | None = None
-    path: Text | None = None
-
-
-Check = Annotated[WebCrawl | ApiCall | DbQuery | FileCheck, Field(discriminator="type")]
-
-
-class Step(Contract):
+class Step(Contract, defer_build=True):
     """One link of the chain: what to check, what must hold, and what to do when it does not."""
 
     id: ID
@@ -206,6 +192,9 @@ class Step(Contract):
     on_failure: Literal["stop", "continue", "warn"] = "stop"
     always_run: bool = False
     condition: str | None = Field(default=None, alias="if", max_length=4000)
+    key_set: KeySet | None = Field(
+        default=None, alias="set", description="Stuck board: a query that returns the open keys that passed this step"
+    )
 
 
 class Defaults(Contract):
@@ -216,15 +205,41 @@ class Defaults(Contract):
 class Schedule(Contract):
     """When to run by itself: `every` or `cron` (five fields) with a time zone."""
 
-    every: Duration | None = None
-    cron: str | None = Field(default=None, max_length=200)
-    timezone: str = "UTC"
+    every: Duration | None = Field(default=None, description="Counted without regard to days and summer time")
+    cron: str | None = Field(default=None, max_length=200, description="Minute, hour, day, month, weekday")
+    timezone: str = Field(default="UTC", max_length=100, description="Whose clock `cron` reads")
     inputs: dict[str, Json] = {}
+    jitter: Duration | None = Field(
+        default=None, description="Starts up to so much later, so that not all start at once"
+    )
+    catch_up: Literal["skip", "once"] = Field(
+        default="skip", description="What becomes of ticks that nobody could start: recorded only, or one run for them"
+    )
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> "Schedule":
         if (self.every is None) == (self.cron is None):
             raise ValueError("write either every or cron")
+        return self
+
+
+class MaintenanceWindow(Contract):
+    """When nothing is to be started by schedule: `cron` with `duration`, or the moments `from` and `until`."""
+
+    cron: str | None = Field(default=None, max_length=200, description="When the window opens, five fields")
+    duration: Duration | None = Field(default=None, description="With cron: how long it stays open")
+    timezone: str = Field(default="UTC", max_length=100, description="Whose clock `cron` reads")
+    opens: Timestamp | None = Field(default=None, alias="from")
+    closes: Timestamp | None = Field(default=None, alias="until")
+    reason: str | None = Field(default=None, max_length=200)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "MaintenanceWindow":
+        repeated, single = (self.cron, self.duration), (self.opens, self.closes)
+        if repeated.count(None) + single.count(None) != 2 or (None in repeated and None in single):
+            raise ValueError("write either cron and duration, or from and until")
+        if self.opens is not None and self.closes is not None and self.opens >= self.closes:
+            raise ValueError("`from` must be before `until`")
         return self
 
 
@@ -239,7 +254,7 @@ class NotifyRule(Contract):
     remind_every: Duration | None = None
 
 
-class Definition(Contract):
+class Definition(Contract, defer_build=True):
     """A whole process: `version: 1`."""
 
     version: Literal[1]
@@ -255,7 +270,11 @@ class Definition(Contract):
     vars: dict[ID, Json] = Field(default={}, max_length=100)
     timeout: Duration = 300.0
     schedule: list[Schedule] = Field(default=[], max_length=50)
+    maintenance: list[MaintenanceWindow] = Field(
+        default=[], max_length=50, description="When schedules start nothing; people still can"
+    )
     defaults: Defaults = Defaults()
+    population: Population | None = Field(default=None, description="Stuck board: the keys that are open")
     steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
     notify: list[NotifyRule] = Field(default=[], max_length=50)
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from steptrail_common.contracts.catalog import ProcessSummary
 from steptrail_common.contracts.model import Contract, Json, Name, Timestamp
-from steptrail_common.contracts.reporting import ProcessState
+from steptrail_common.contracts.reporting import OverviewCounts, ProcessState
 
 Role = Literal["viewer", "operator", "editor", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "editor", "admin")
@@ -99,6 +99,13 @@ class ProcessRow(ProcessSummary):
 
     state: ProcessState
     next_run_at: Timestamp | None = None
+
+
+class Overview(OverviewCounts):
+    """A page of the overview: how all active processes stand, and those that need a person first."""
+
+    items: list[ProcessRow]
+    next_cursor: str | None = None
 
 
 class About(Contract):

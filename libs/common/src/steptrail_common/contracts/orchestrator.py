@@ -15,7 +15,7 @@ from steptrail_common.contracts.model import (
     StepStatus,
     Timestamp,
 )
-from steptrail_common.contracts.workers import AssertionOutcome, Evidence, Finding
+from steptrail_common.contracts.workers import AssertionOutcome, Evidence, Finding, StepResult
 
 Trigger = Literal["manual", "api", "cli", "schedule", "recheck"]
 
@@ -47,6 +47,14 @@ class TryStep(Contract):
     step_id: str
     inputs: dict[str, Json] = {}
     captures: dict[str, dict[str, Json]] = {}
+
+
+class TriedStep(StepResult):
+    """How a tried step ended, with what was found: no run keeps it, so it comes along."""
+
+    contents: dict[str, str] = Field(
+        default={}, description="Text of each piece of evidence by its id, at most 200,000 characters; no pictures"
+    )
 
 
 # --- views -----------------------------------------------------------------------------------------------------------
@@ -147,6 +155,9 @@ class RunView(RunSummary):
     from_step: str | None = None
     rechecked_by: list[str] = Field(default=[], description="Runs that continued this one")
     last_good_run: str | None = None
+    last_good_of: Literal["key", "process"] | None = Field(
+        default=None, description="Whether the last good run is one of the same key, or only of the same process"
+    )
     last_seq: int
     steps: list[StepView]
 
@@ -230,6 +241,29 @@ class Change(Contract):
     after: Json = None
 
 
+class TableDiff(Contract):
+    """Two tables, compared by the columns both have. `changed`: cells, where both have one row; lists are bounded."""
+
+    before_rows: int
+    after_rows: int
+    new_columns: list[str] = []
+    missing_columns: list[str] = []
+    missing_rows: list[dict[str, Json]] = []
+    new_rows: list[dict[str, Json]] = []
+    changed: list[Change] = []
+
+
+class ContentDiff(Contract):
+    """Two pieces of evidence of the same title: a table, JSON by paths, or lines. `cut`: its end is missing."""
+
+    title: str
+    table: TableDiff | None = None
+    changes: list[Change] = []
+    missing_lines: list[str] = []
+    new_lines: list[str] = []
+    cut: bool = False
+
+
 class StepDiff(Contract):
     """A step of this run against the same step of the other; `before_status` is null for a step the other lacks."""
 
@@ -240,7 +274,12 @@ class StepDiff(Contract):
     before_status: str | None
     duration_seconds: float | None = None
     before_duration_seconds: float | None = None
+    slower_by_seconds: float | None = Field(default=None, description="Only if it is at least a fifth and 50 ms slower")
     changes: list[Change] = []
+    definition: list[Change] = Field(
+        default=[], description="What definition or connection say differently: `check.path`"
+    )
+    contents: list[ContentDiff] = Field(default=[], description="What the evidence holds differently, piece by piece")
 
 
 class RunDiff(Contract):

@@ -1,5 +1,7 @@
 """What reporting says: run history as it knows it from events, figures per process, exports."""
 
+from datetime import date
+
 from pydantic import Field
 
 from steptrail_common.contracts.model import Contract, RunStatus, Timestamp
@@ -60,6 +62,7 @@ class GridColumn(Contract):
     duration_seconds: float | None
     steps: dict[str, str]
     step_seconds: dict[str, float]
+    kept: list[str] = Field(default=[], description="Steps whose result was kept from the run that this one continues")
 
 
 class StepFigures(Contract):
@@ -108,3 +111,40 @@ class ProcessState(Contract):
     since: Timestamp | None = Field(description="Since when the last status has stood without interruption")
     running: int = 0
     recent: list[tuple[str, str]] = Field(default=[], description="(run_id, status) of the last 30 runs, oldest first")
+
+
+class OverviewCounts(Contract):
+    """How the active processes stand, all of them."""
+
+    processes: int
+    by_status: dict[str, int] = Field(description="Status of the last run → how many processes")
+    never_run: int
+    running: int = Field(description="Runs under way")
+
+
+class OverviewStates(OverviewCounts):
+    """A page of the active processes, those that need a person first."""
+
+    items: list[ProcessState]
+    next_cursor: str | None = None
+
+
+class TrendDay(Contract):
+    """One UTC day with runs. Nothing measured is null; a day without runs is left out."""
+
+    day: date
+    runs: int
+    by_status: dict[str, int]
+    success_rate: float | None
+    p50_seconds: float | None
+    p95_seconds: float | None
+
+
+class Trend(Contract):
+    """Figures day by day, of a process or of one step of it."""
+
+    process_id: str
+    step_id: str | None
+    since: date
+    until: date = Field(description="The last day, inclusive")
+    days: list[TrendDay]

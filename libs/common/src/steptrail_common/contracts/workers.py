@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
-from steptrail_common.contracts.definition import Assertion, Capture, Check
+from steptrail_common.contracts.checks import Check
+from steptrail_common.contracts.definition import Assertion, Capture
 from steptrail_common.contracts.model import Contract, Event, FailureClass, Json, Timestamp
 
 RESULTS_QUEUE = "steptrail.results.v1"
@@ -22,7 +23,7 @@ def request_queue(check_type: str) -> str:
     return f"steptrail.step.{check_type}.v1"
 
 
-class StepRequest(Event):
+class StepRequest(Event, defer_build=True):
     """One attempt at one step: everything a worker needs, expressions already evaluated.
 
     `token` fences the attempt: a result without it is refused. `issued_at` is the database's clock, the only
@@ -48,7 +49,7 @@ class StepRequest(Event):
     idempotency_key: str = Field(description="Stable per run and step: sent to targets as Idempotency-Key")
 
 
-class StepRequestBundle(Event):
+class StepRequestBundle(Event, defer_build=True):
     """What travels to a worker's queue."""
 
     version: Literal[1] = 1
@@ -137,8 +138,30 @@ class Heartbeat(Event):
     leases: list[Lease] = []
 
 
-class ProbeRequest(Event):
-    """Ask a worker for something that is not recorded as a run: try a step, or test a connection.
+class KeyRequest(Contract, defer_build=True):
+    """Ask for many keys at once: one read-only statement, of whose rows one column is the key."""
+
+    connection: SealedConnection
+    query: str
+    params: dict[str, Json] = {}
+    key: str | None = Field(default=None, description="Column with the key; else the first")
+    since: str | None = Field(default=None, description="Column with the moment a key's age counts from")
+    max_keys: int
+    timeout_seconds: float
+
+
+class KeyAnswer(Contract):
+    """Each key once, in the order of its first row; `since` beside it if it was asked for. Or why there are none."""
+
+    keys: list[str] = []
+    since: list[Timestamp | None] = []
+    failure_class: FailureClass | None = None
+    message: str | None = None
+    duration_seconds: float = 0.0
+
+
+class ProbeRequest(Event, defer_build=True):
+    """Ask a worker for something that is not recorded as a run: try a step, test a connection, fetch keys.
 
     Sent to the request queue of the check type in a message with header `kind: probe`; the answer goes as `ProbeAnswer`
     to `reply_to` (the asker's own exclusive queue).
@@ -148,12 +171,14 @@ class ProbeRequest(Event):
     reply_to: str
     request: StepRequest | None = None
     test_connection: SealedConnection | None = None
+    keys: KeyRequest | None = None
 
 
 class ProbeAnswer(Event):
     probe_id: str
     result: StepResult | None = None
     connection_test: ConnectionTest | None = None
+    keys: KeyAnswer | None = None
 
 
 StepNumber = Annotated[int, Field(ge=1)]

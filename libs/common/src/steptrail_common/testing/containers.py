@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from steptrail_common.testing import servers
+from steptrail_common.testing import servers, targets
 from steptrail_common.testing.process import START_SECONDS
 
 
@@ -37,6 +37,13 @@ IMAGES = {
         27017,
         "mongodb://127.0.0.1:{port}/?directConnection=true",
         lambda port: servers.mongo_primary(port, make_set=False),
+    ),
+    "mariadb": Image(
+        "mariadb:10.11.9",
+        3306,
+        "mysql://root@127.0.0.1:{port}/",
+        targets.mariadb_greets,
+        {"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "1"},
     ),
 }
 

@@ -19,6 +19,7 @@ import pytest
 from steptrail_common.testing import containers, programs
 from steptrail_common.testing.process import sweep
 from steptrail_common.testing.servers import GivenServer, MongoServer, PostgresServer, RabbitServer, Server
+from steptrail_common.testing.targets import MariadbServer, SignInMongoServer
 
 T = TypeVar("T")
 
@@ -48,9 +49,21 @@ def _mongo() -> Server | None:
     return MongoServer(program) if program else None
 
 
+def _mariadb() -> Server | None:
+    found = programs.mariadbd()
+    return MariadbServer(*found) if found else None
+
+
+def _sign_in_mongo() -> Server | None:
+    program = programs.mongod()
+    return SignInMongoServer(program) if program else None
+
+
 RABBITMQ = Kind("rabbitmq", "RabbitMQ", "STEPTRAIL_TEST_RABBITMQ_URL", _rabbit)
 POSTGRES = Kind("postgres", "PostgreSQL", "STEPTRAIL_TEST_POSTGRES_URL", _postgres)
 MONGO = Kind("mongo", "MongoDB", "STEPTRAIL_TEST_MONGO_URL", _mongo)
+MARIADB = Kind("mariadb", "MariaDB", "STEPTRAIL_TEST_MARIADB_URL", _mariadb)
+SIGN_IN_MONGO = Kind("mongo", "MongoDB with sign-in", "STEPTRAIL_TEST_SIGN_IN_MONGO_URL", _sign_in_mongo)
 
 
 class Servers:
@@ -65,9 +78,9 @@ class Servers:
         """The shared server of a kind, started on first use. Skips (or fails) the test if there is none."""
         if kind.label in self.missing:
             _give_up(kind.label, self.missing[kind.label])
-        if kind.key not in self._running:
-            self._running[kind.key] = self.make(kind)
-        return self._running[kind.key]
+        if kind.label not in self._running:
+            self._running[kind.label] = self.make(kind)
+        return self._running[kind.label]
 
     def make(self, kind: Kind) -> Server:
         """A server of a kind for one test alone, which must `discard` it."""
@@ -117,6 +130,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_servers].discard()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several test processes (`--dist loadgroup`), a file stays in one of them, since its tests share servers and
+    fixtures; who needs another grouping has marked it before."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test process tells the one that prints which servers it used."""
+    told: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        used = session.config.stash[_servers]
+        told["servers"], told["missing"] = used.origins, used.missing
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what the test processes told."""
+    used = node.config.stash[_servers]
+    told = getattr(node, "workeroutput", {})
+    used.origins.update(told.get("servers", {}))
+    used.missing.update(told.get("missing", {}))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -211,6 +250,18 @@ def fresh_mongo_db(mongo_url: str) -> Iterator[str]:
     yield name
     with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
         client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(servers: Servers) -> Server:
+    """The session's MariaDB, a target of checks; its address names an administrator without password."""
+    return servers.get(MARIADB)
+
+
+@pytest.fixture(scope="session")
+def sign_in_mongo_server(servers: Servers) -> Server:
+    """The session's MongoDB with accounts, a target of checks; its address names an administrator."""
+    return servers.get(SIGN_IN_MONGO)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """A server program under a test's control: started in a folder of its own, killed, frozen, started again, removed."""
 
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,18 +10,22 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 FOLDER_PREFIX = "steptrail-test-"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+"""Patience with a start: a busy machine starts a dozen Python processes at once."""
 STOP_SECONDS = 20.0
 RETRY_SECONDS = 10.0
 """A killed server's children may hold its memory or port for a moment: a start may fail until then."""
 _POLL_SECONDS = 0.05
+_FIRST_PORT = 12000
+_PARTS = 8
+_PORTS_OF_A_PART = 2500
 
 
 class Server(Protocol):
@@ -168,10 +174,31 @@ class LocalServer(ABC):
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on now, and that this process has not given out before.
+
+    Below the range from which the system takes ports for outgoing connections (Linux: from 32768), and from a part of
+    it that belongs to this worker of the tests: between asking and listening, nobody else may come to have it.
+    """
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
+
+
+def _own_ports() -> Iterator[int]:
+    """The ports of this worker, round and round; two test runs on one machine begin at different ones."""
+    worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or "0") % _PARTS
+    first = _FIRST_PORT + worker * _PORTS_OF_A_PART
+    begin = random.randrange(_PORTS_OF_A_PART)  # noqa: S311 - nothing secret
+    for offset in itertools.count(begin):
+        yield first + offset % _PORTS_OF_A_PART
+
+
+_ports = _own_ports()
 
 
 def sweep() -> None:

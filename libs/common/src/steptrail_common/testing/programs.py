@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ PACKAGES = {
     "rabbitmq": ("rabbitmq-server",),
     "postgres": ("postgresql",),
     "mongo": ("libcurl4",),
+    "mariadb": ("mariadb-server",),
     "chromium": ("chromium",),
 }
 """Debian packages that bring each server; mongod itself is in a wheel of the test requirements."""
@@ -46,6 +48,14 @@ def mongod() -> Path | None:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         candidates.append(Path(folder) / "bin" / "mongod")
     return next((path for path in candidates if path is not None and path.exists() and _runs(path)), None)
+
+
+def mariadbd() -> tuple[Path, Path] | None:
+    """The server, and the program that makes its data folder."""
+    server = next((found for found in map(_on_path, ("mariadbd", "mysqld")) if found), None)
+    server = server or next((path for path in (Path("/usr/sbin/mariadbd"),) if path.exists()), None)
+    installer = _on_path("mariadb-install-db")
+    return (server, installer) if server and installer else None
 
 
 def chromium() -> Path | None:
@@ -97,7 +107,13 @@ def _runs(path: Path) -> bool:
 
 def main() -> None:
     """Install what is missing before the tests begin: inside a test it would run into the test's time limit."""
-    found = {"rabbitmq": rabbitmq_server, "postgres": postgres_folder, "mongo": mongod, "chromium": chromium}
+    found: dict[str, Callable[[], object]] = {
+        "rabbitmq": rabbitmq_server,
+        "postgres": postgres_folder,
+        "mongo": mongod,
+        "mariadb": mariadbd,
+        "chromium": chromium,
+    }
     for kind, find in found.items():
         given = f"STEPTRAIL_TEST_{kind.upper()}" + ("" if kind == "chromium" else "_URL")
         if os.environ.get(given) or find() or not can_install():

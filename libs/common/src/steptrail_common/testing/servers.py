@@ -107,13 +107,13 @@ class PostgresServer(LocalServer):
         self._programs = programs
         self._durable = durable
         self.url = f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
-        self.origin = f"PostgreSQL {_first_number(_output([programs / 'postgres', '--version']))}, own cluster"
+        self.origin = f"PostgreSQL {first_number(output([programs / 'postgres', '--version']))}, own cluster"
 
     def _account(self) -> dict[str, Any]:
         """PostgreSQL refuses to run as root."""
         if os.geteuid() != 0:
             return {}
-        account = "postgres" if shutil.which("getent") and _output(["getent", "passwd", "postgres"]) else "nobody"
+        account = "postgres" if shutil.which("getent") and output(["getent", "passwd", "postgres"]) else "nobody"
         return {"user": account, "extra_groups": []}
 
     def _command(self) -> Sequence[str | Path]:
@@ -169,7 +169,7 @@ class MongoServer(LocalServer):
         super().__init__()
         self._program = program
         self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet=steptrail"
-        self.origin = f"mongod {_first_number(_output([program, '--version']))}, own replica set"
+        self.origin = f"mongod {first_number(output([program, '--version']))}, own replica set"
         (self.folder / "data").mkdir()
 
     def _command(self) -> Sequence[str | Path]:
@@ -211,17 +211,19 @@ def mongo_primary(port: int, *, make_set: bool) -> bool:
         return False
 
 
-def _output(command: Sequence[str | Path]) -> str:
+def output(command: Sequence[str | Path]) -> str:
+    """What a program prints; empty if it cannot be run."""
     try:
         return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
 
-def _first_number(text: str) -> str:
+def first_number(text: str) -> str:
+    """The version in a program's line about itself."""
     words = text.replace("\n", " ").split()
     return next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "?")
 
 
 def _debian_version(package: str) -> str:
-    return _output(["dpkg-query", "-W", "-f", "${Version}", package]).split("-")[0] or "of unknown version"
+    return output(["dpkg-query", "-W", "-f", "${Version}", package]).split("-")[0] or "of unknown version"

@@ -12,6 +12,7 @@ from steptrail_common.contracts.workers import (
     RESULTS_QUEUE,
     AssertionOutcome,
     Heartbeat,
+    KeyAnswer,
     Lease,
     ProbeAnswer,
     ProbeRequest,
@@ -56,6 +57,8 @@ class ScriptedWorker:
         self.requests: list[StepRequest] = []
         self.script: dict[str, list[Answer]] = {}
         self.probes: list[ProbeRequest] = []
+        self.keys: dict[str, KeyAnswer] = {}
+        """Answers of key queries by their text."""
         self.beat_on_start = True
 
     async def start(self) -> None:
@@ -117,5 +120,7 @@ class ScriptedWorker:
             answer = ProbeAnswer.model_validate(
                 {"probe_id": probe.probe_id, "connection_test": {"ok": True, "message": "works", "rights": rights}}
             )
+        elif probe.keys is not None:
+            answer = ProbeAnswer(probe_id=probe.probe_id, keys=self.keys[probe.keys.query])
         message = Message(answer.model_dump_json().encode(), dedup_id=dedup_id(probe.probe_id, "answer"))
         await self._bus.publish([(Destination(queue=probe.reply_to), message)])

@@ -12,7 +12,7 @@ from steptrail_common.web.inputs import (
     read_actor,
     strict_query,
 )
-from steptrail_common.web.problems import PROBLEM_RESPONSES, PROBLEM_TYPE, field_errors, problem
+from steptrail_common.web.problems import PROBLEM_RESPONSES, PROBLEM_TYPE, field_errors, problem, problem_answer
 
 __all__ = [
     "ACTOR_HEADER",
@@ -27,6 +27,7 @@ __all__ = [
     "encode_cursor",
     "field_errors",
     "problem",
+    "problem_answer",
     "read_actor",
     "strict_query",
 ]

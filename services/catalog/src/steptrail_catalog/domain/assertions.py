@@ -5,29 +5,37 @@ looks somewhere has its selector, path, header or column as its value and its op
 has its operators as its value.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from steptrail_common.contracts.checks.web_crawl import PAGE_FINDINGS
 from steptrail_common.contracts.definition import Assertion
 from steptrail_common.contracts.model import format_duration, parse_duration
 
 from steptrail_catalog.domain.places import Place, shortened, suggestion
 
-ARGUED = ("selector", "xpath", "regex", "header", "jsonpath", "column")
+ARGUED = ("selector", "xpath", "regex", "header", "jsonpath", "jsonld", "column")
 """Subjects with an argument."""
-VALUED = ("status", "url", "title", "text", "body", "elapsed", "rows", "count", "size", "age", "content")
+VALUED = (
+    "status", "url", "title", "text", "body", "elapsed", "rows", "count", "size", "age", "content", "certificate",
+    "name", "hash", "columns", *PAGE_FINDINGS,
+)  # fmt: skip
 """Subjects whose value is the operators, or one value that must be equal."""
 OPERATORS = (
     "eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "matches", "exists", "type", "count", "between",
-    "newer_than", "older_than",
+    "newer_than", "older_than", "schema",
 )  # fmt: skip
 TYPES = ("string", "integer", "number", "boolean", "datetime", "array", "object", "null")
 ROWS = ("first", "last", "any", "all")
 MAX_ARGUMENT = 1000
 """Characters of a selector, path or pattern."""
 MAX_LIST = 200
-SECONDS = frozenset({"elapsed", "age"})
+MAX_SCHEMA = 65_536
+CERTIFICATE_PARTS = ("issuer", "subject", "names", "not_before", "not_after", "fingerprint")
+"""What can be asked of a certificate beside the time it is still valid."""
+SECONDS = frozenset({"elapsed", "age", "certificate"})
 """Subjects whose values are durations."""
 _LONG = frozenset({"text", "body", "content"})
 """Subjects that nobody expects to be equal to a word as a whole."""
@@ -50,6 +58,8 @@ def read(written: Any) -> Assertion:
     argued = [key for key in ARGUED if key in written]
     if len(argued) > 1:
         raise Wrong(f"looks at one thing only, not at {' and '.join(argued)}: write two assertions", argued[1])
+    if not argued and isinstance(written.get("certificate"), str) and len(written) > 1:
+        argued = ["certificate"]
     return _argued(argued[0], written) if argued else _valued(written)
 
 
@@ -74,6 +84,8 @@ def _valued(written: Mapping[str, Any]) -> Assertion:
 
 def _argued(subject: str, written: Mapping[str, Any]) -> Assertion:
     argument = _argument(subject, written[subject])
+    if subject == "certificate" and argument not in CERTIFICATE_PARTS:
+        raise Wrong(f"of what? {suggestion(argument, CERTIFICATE_PARTS)}", subject)
     row, part, rest = _modifiers(subject, written)
     nested = [key for key in ("text", "count") if isinstance(rest.get(key), Mapping)]
     if nested:
@@ -85,7 +97,7 @@ def _argued(subject: str, written: Mapping[str, Any]) -> Assertion:
         if "count" in rest:
             part, operators = _nested(subject, ["count"], part, {**rest, "count": {"eq": rest["count"]}})
         else:
-            operators = _operators(subject, rest, ())
+            operators = _operators("certificate part" if subject == "certificate" else subject, rest, ())
     if subject in ("selector", "xpath") and part is None and set(operators) != {"exists"}:
         part = "text"
     return Assertion(
@@ -148,7 +160,14 @@ def _expected(subject: str, operator: str, value: Any, place: Place) -> Any:
         return value
     if subject in SECONDS and operator in ("eq", "ne", "gt", "gte", "lt", "lte", "between"):
         return _durations(operator, value, place)
-    if subject in ("count", "rows", "status", "size") and operator in ("eq", "ne", "gt", "gte", "lt", "lte"):
+    if subject in ("count", "rows", "status", "size") and operator in (
+        "eq",
+        "ne",
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+    ):
         if isinstance(value, bool) or not isinstance(value, int):
             raise Wrong(f"must be a whole number: {subject} is one", *place)
         return value
@@ -235,6 +254,12 @@ def _count(value: Any, place: Place) -> NoReturn:
     raise Wrong("count stands for itself: write {count: {eq: 1}}, or beside a selector {selector: …, count: 1}", *place)
 
 
+def _schema(value: Any, place: Place) -> Any:
+    if not isinstance(value, Mapping) or len(json.dumps(value, default=str)) > MAX_SCHEMA:
+        raise Wrong(f"must be a JSON Schema of at most {MAX_SCHEMA} characters: {{type: object, …}}", *place)
+    return dict(value)
+
+
 _VALUES: dict[str, Callable[[Any, Place], Any]] = {
     "gt": _ordered,
     "gte": _ordered,
@@ -250,13 +275,14 @@ _VALUES: dict[str, Callable[[Any, Place], Any]] = {
     "between": _pair,
     "newer_than": _since,
     "older_than": _since,
+    "schema": _schema,
 }
 
 
 def write(assertion: Assertion) -> dict[str, Any]:
     """An assertion as a person would write it; `read` gives the same normal form back."""
     operators = {
-        name: _spelled(assertion.subject, name, value) if assertion.part != "count" else value
+        name: _spelled(assertion.subject, name, value, assertion.argument) if assertion.part != "count" else value
         for name, value in assertion.operators.items()
     }
     if assertion.argument is None:
@@ -271,8 +297,12 @@ def write(assertion: Assertion) -> dict[str, Any]:
     return written | operators
 
 
-def _spelled(subject: str, operator: str, value: Any) -> Any:
-    if subject not in SECONDS or operator not in ("eq", "ne", "gt", "gte", "lt", "lte", "between"):
+def _spelled(subject: str, operator: str, value: Any, argument: str | None = None) -> Any:
+    if (
+        subject not in SECONDS
+        or argument is not None
+        or operator not in ("eq", "ne", "gt", "gte", "lt", "lte", "between")
+    ):
         return value
     if isinstance(value, list):
         return [_spelled(subject, "eq", item) for item in value]

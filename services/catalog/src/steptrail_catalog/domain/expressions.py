@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import cel
-
 OPEN, CLOSE = "${{", "}}"
 MAX_EXPRESSION = 4000
 """Characters of one expression."""
@@ -104,6 +102,8 @@ def _end(text: str, at: int) -> int:
 @lru_cache(maxsize=4000)
 def parse(source: str) -> Expression:
     """One expression, its marks removed. Raises `Malformed`."""
+    import cel  # its import brings a whole terminal library and is paid at first use, not at every start
+
     source = source.strip()
     if not source:
         raise Malformed("an expression is empty")

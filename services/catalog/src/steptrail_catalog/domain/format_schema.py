@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steptrail_common.contracts.checks.registry import configurations
 from steptrail_common.contracts.definition import Definition
 from steptrail_common.contracts.model import format_duration
 
@@ -30,6 +31,7 @@ def process_schema() -> dict[str, Any]:
     parts = schema["$defs"]
     parts["Assertion"] = _assertion()
     parts["Operators"] = _operators()
+    _say_what_fits(parts)
     classes = parts["Retry"]["properties"]["on"]["items"]
     parts["Retry"]["properties"]["on"]["items"] = {"anyOf": [{"const": "network"}, classes]}
     about = {
@@ -40,6 +42,16 @@ def process_schema() -> dict[str, Any]:
     }
     schema = _with_spelled_durations(schema)
     return about | {key: value for key, value in schema.items() if key not in about}
+
+
+def _say_what_fits(parts: dict[str, Any]) -> None:
+    """Of every check kind, what its assertions can look at, where its captures come from, which connections it takes:
+    a form offers no more than that."""
+    references = parts["Step"]["properties"]["check"]["discriminator"]["mapping"]
+    for name, kind in configurations().items():
+        part = parts[references[name].rpartition("/")[2]]
+        part["x-subjects"], part["x-captures"] = list(kind.subjects), list(kind.captures)
+        part["x-connections"] = list(kind.connections)
 
 
 def _with_spelled_durations(part: Any) -> Any:

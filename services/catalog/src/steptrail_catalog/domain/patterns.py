@@ -59,6 +59,7 @@ def fault_of_xpath(text: str) -> str | None:
 READERS: dict[str, Callable[[str], str | None]] = {
     "regex": fault_of_regex,
     "jsonpath": fault_of_jsonpath,
+    "jsonld": fault_of_jsonpath,
     "selector": fault_of_selector,
     "xpath": fault_of_xpath,
 }

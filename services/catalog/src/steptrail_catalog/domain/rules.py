@@ -6,7 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from steptrail_common.contracts.definition import Definition, Schedule
+from steptrail_common.contracts.definition import Definition, KeySet, MaintenanceWindow, Schedule
+from steptrail_common.contracts.model import format_duration
 
 from steptrail_catalog.domain import inputs, words
 from steptrail_catalog.domain.places import Faults, Place, suggestion
@@ -16,7 +17,9 @@ from steptrail_catalog.domain.step_rules import MAX_ATTEMPT_SECONDS, MAX_RUN_SEC
 RESERVED = frozenset({"validate", "plan", "new", "states"})
 """Ids that stand for something else in addresses."""
 MIN_EVERY_SECONDS = 10.0
-UNSCHEDULED = "is checked and kept, but this version starts runs only when someone asks for one"
+MAX_JITTER_SECONDS = 3600.0
+MAX_WINDOW_SECONDS = 31 * 86400.0
+MAX_KEY_QUERY_SECONDS = 60.0
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _LONG_TEXTS = frozenset({"description"})
 
@@ -28,8 +31,11 @@ def check_whole(document: Mapping[str, Any], definition: Definition, faults: Fau
     inputs.check_inputs(definition.inputs, faults)
     for at, schedule in enumerate(definition.schedule):
         _check_schedule(definition, schedule, ("schedule", at), faults)
-    if definition.schedule:
-        faults.warn(("schedule",), UNSCHEDULED)
+    for at, window in enumerate(definition.maintenance):
+        _check_window(window, ("maintenance", at), faults)
+    _check_board(definition, faults)
+    if definition.maintenance and not definition.schedule:
+        faults.warn(("maintenance",), "means nothing without a schedule: people can start checks at any time")
     if definition.timeout > MAX_RUN_SECONDS:
         faults.add(("timeout",), "a run may take at most 7d; what comes later is a matter of expect_within")
     if (definition.defaults.timeout or 0) > MAX_ATTEMPT_SECONDS:
@@ -99,18 +105,68 @@ def _check_ids(definition: Definition, faults: Faults) -> None:
             faults.add(("tags", at), "stands here twice")
 
 
+def key_sets(definition: Definition) -> Iterator[tuple[Place, KeySet]]:
+    """The queries of the stuck board with their places."""
+    if definition.population is not None:
+        yield ("population",), definition.population
+    for at, step in enumerate(definition.steps):
+        if step.key_set is not None:
+            yield ("steps", at, "set"), step.key_set
+
+
+def _check_board(definition: Definition, faults: Faults) -> None:
+    population = definition.population
+    for place, keys in key_sets(definition):
+        if population is None:
+            faults.add(place, "needs a `population` of the process: the query that returns the open keys")
+        if (keys.timeout or 0) > MAX_KEY_QUERY_SECONDS:
+            faults.add((*place, "timeout"), "may be at most 1m")
+    if population is None:
+        return
+    if population.connection is None:
+        faults.add(("population", "connection"), "is required: the database that knows the open keys")
+    if population.input is not None and population.input not in definition.inputs:
+        told = f"names an input that does not exist; {suggestion(population.input, definition.inputs)}"
+        faults.add(("population", "input"), told)
+    if not any(step.key_set is not None for step in definition.steps):
+        faults.warn(("population",), "places nothing: give steps a `set` query that returns the keys that passed them")
+
+
 def _check_schedule(definition: Definition, schedule: Schedule, place: Place, faults: Faults) -> None:
     if schedule.every is not None and schedule.every < MIN_EVERY_SECONDS:
         faults.add((*place, "every"), "must be at least 10s")
     if schedule.cron is not None:
-        try:
-            if len(schedule.cron.split()) != 5:
-                raise CronSimError("it needs five fields")
-            CronSim(schedule.cron, _SOME_DAY)
-        except CronSimError as error:
-            faults.add((*place, "cron"), f'is no schedule ({error}); five fields such as "0 6 * * 1-5"')
+        _check_cron(schedule.cron, place, faults)
+    _check_timezone(schedule.timezone, place, faults)
+    longest = MAX_JITTER_SECONDS if schedule.every is None else min(schedule.every / 2, MAX_JITTER_SECONDS)
+    if (schedule.jitter or 0) > longest:
+        faults.add((*place, "jitter"), f"may be at most {format_duration(longest)}: 1h, or half of every")
+    inputs.check_given(definition.inputs, schedule.inputs, (*place, "inputs"), faults)
+
+
+def _check_window(window: MaintenanceWindow, place: Place, faults: Faults) -> None:
+    if window.cron is not None:
+        _check_cron(window.cron, place, faults)
+    _check_timezone(window.timezone, place, faults)
+    if (window.duration or 0) > MAX_WINDOW_SECONDS:
+        faults.add((*place, "duration"), "may be at most 31d")
+    if window.reason is not None and (fault := words.fault_of(window.reason, several_lines=False)):
+        faults.add((*place, "reason"), fault)
+
+
+def _check_cron(cron: str, place: Place, faults: Faults) -> None:
+    """Five fields that come true some day."""
     try:
-        ZoneInfo(schedule.timezone)
+        if len(cron.split()) != 5:
+            raise CronSimError("it needs five fields")
+        if next(CronSim(cron, _SOME_DAY), None) is None:
+            raise CronSimError("no day is like this")
+    except CronSimError as error:
+        faults.add((*place, "cron"), f'is no schedule ({error}); five fields such as "0 6 * * 1-5"')
+
+
+def _check_timezone(timezone: str, place: Place, faults: Faults) -> None:
+    try:
+        ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         faults.add((*place, "timezone"), "is no time zone such as Europe/Berlin")
-    inputs.check_given(definition.inputs, schedule.inputs, (*place, "inputs"), faults)

@@ -4,16 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from steptrail_common.contracts.definition import (
-    ApiCall,
-    Assertion,
-    Capture,
-    DbQuery,
-    Definition,
-    FileCheck,
-    Step,
-    WebCrawl,
-)
+from steptrail_common.contracts.checks import ApiCall, DbQuery, FileCheck, WebCrawl
+from steptrail_common.contracts.definition import Assertion, Capture, Definition, Step
 
 from steptrail_catalog.domain import addresses, patterns, words
 from steptrail_catalog.domain.expressions import OPEN, Malformed, fill, split
@@ -22,39 +14,9 @@ from steptrail_catalog.domain.places import Faults, Place
 MAX_ATTEMPT_SECONDS = 3600.0
 MAX_RUN_SECONDS = 7 * 86400.0
 MIN_POLL_SECONDS = 0.1
-_HTTP = (
-    "status", "url", "title", "header", "text", "body", "selector", "xpath", "jsonpath", "regex", "size", "elapsed",
-    "content",
-)  # fmt: skip
-_FILES = ("count", "size", "age", "content", "text", "body", "regex", "jsonpath", "xpath", "selector", "elapsed")
-SUBJECTS = {
-    "web_crawl": _HTTP,
-    "api_call": _HTTP,
-    "db_query": ("rows", "column", "jsonpath", "elapsed", "count"),
-    "file_check": (
-        "count",
-        "size",
-        "age",
-        "content",
-        "text",
-        "body",
-        "regex",
-        "jsonpath",
-        "xpath",
-        "selector",
-        "elapsed",
-    ),
-}
-"""What assertions of each kind of check can look at."""
-CAPTURES = {
-    "web_crawl": ("jsonpath", "selector", "xpath", "regex", "header"),
-    "api_call": ("jsonpath", "selector", "xpath", "regex", "header"),
-    "db_query": ("column", "jsonpath"),
-    "file_check": ("file", "jsonpath", "selector", "xpath", "regex"),
-}
-"""Where captures of each kind of check can come from."""
+_SOURCES = ("jsonpath", "selector", "xpath", "regex", "header", "column", "file", "jsonld", "finding", "cookies")
 _BIND = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def check_step(definition: Definition, step: Step, place: Place, faults: Faults) -> None:
@@ -74,6 +36,7 @@ def _check_target(definition: Definition, step: Step, place: Place, faults: Faul
     check = step.check
     if isinstance(check, DbQuery):
         _check_binds(check, place, faults)
+    if not isinstance(check, WebCrawl | ApiCall | FileCheck):
         return
     if check.url is not None and check.connection is not None:
         faults.add((*place, "url"), "stands for itself: write either url, or connection and path")
@@ -91,6 +54,24 @@ def _check_target(definition: Definition, step: Step, place: Place, faults: Faul
         _check_headers(check, place, faults)
     if isinstance(check, ApiCall):
         _check_body(check, place, faults)
+    if isinstance(check, WebCrawl):
+        _check_page(definition, check, place, faults)
+
+
+def _check_page(definition: Definition, check: WebCrawl, place: Place, faults: Faults) -> None:
+    """Patterns and sitemap of a crawl, keys and secrets of a browser's actions."""
+    if check.crawl is not None:
+        for key in ("include", "exclude"):
+            for at, pattern in enumerate(getattr(check.crawl, key)):
+                if OPEN not in pattern and (fault := patterns.fault_of_regex(pattern)):
+                    faults.add((*place, "crawl", key, at), fault)
+        if isinstance(check.crawl.sitemap, str):
+            _check_url(definition, check.crawl.sitemap, (*place, "crawl", "sitemap"), faults)
+    for at, action in enumerate(check.browser.actions if check.browser is not None else ()):
+        if action.secret is not None and check.connection is None:
+            faults.add(
+                (*place, "browser", "actions", at, "secret"), "belongs to a connection: write connection and path"
+            )
 
 
 def _check_url(definition: Definition, url: str, place: Place, faults: Faults) -> None:
@@ -127,13 +108,13 @@ def _check_headers(check: WebCrawl | ApiCall, place: Place, faults: Faults) -> N
 
 
 def _check_body(check: ApiCall, place: Place, faults: Faults) -> None:
-    bodies = [
-        key for key in ("json", "form", "graphql") if getattr(check, "body" if key == "json" else key) is not None
-    ]
-    if len(bodies) > 1:
-        faults.add((*place, bodies[1]), f"a request has one body: write either {' or '.join(bodies)}")
-    if bodies and check.method in ("GET", "HEAD") and check.graphql is None:
-        faults.add((*place, bodies[0]), f"a {check.method} request has no body: write method: POST")
+    for field, fault in check.faults():
+        faults.add((*place, field), fault)
+    for key in ("items", "next", "until") if check.paginate is not None else ():
+        path = getattr(check.paginate, key)
+        wrong = patterns.fault_of("jsonpath", path) if path is not None and OPEN not in path else None
+        if wrong is not None:
+            faults.add((*place, "paginate", key), wrong)
     if check.graphql is not None and OPEN in check.graphql.query:
         faults.add(
             (*place, "graphql", "query"), "is never templated: declare a $variable and put the value into variables"
@@ -141,12 +122,13 @@ def _check_body(check: ApiCall, place: Place, faults: Faults) -> None:
 
 
 def _check_binds(check: DbQuery, place: Place, faults: Faults) -> None:
-    used = set(_BIND.findall(_QUOTED.sub(" ", check.query)))
+    bare = _QUOTED.sub(" ", check.query or "")
+    used = set(_BIND.findall(bare)) if check.documents is None else check.documents.binds()
     for name in sorted(used - check.params.keys()):
         faults.add((*place, "params", name), f"is required: the statement uses :{name}")
     for name in check.params.keys() - used:
         faults.warn((*place, "params", name), f"the statement does not use :{name}")
-    if not _QUOTED.sub(" ", check.query).strip():
+    if check.documents is None and not bare.strip():
         faults.add((*place, "query"), "must hold a statement")
 
 
@@ -154,9 +136,9 @@ def _check_binds(check: DbQuery, place: Place, faults: Faults) -> None:
 
 
 def _check_assertion(step: Step, assertion: Assertion, place: Place, faults: Faults) -> None:
-    kind = step.check.type
-    if assertion.subject not in SUBJECTS[kind]:
-        offers = ", ".join(SUBJECTS[kind])
+    kind, subjects = step.check.type, step.check.subjects
+    if assertion.subject not in subjects:
+        offers = ", ".join(subjects) or "nothing to look at"
         faults.add((*place, assertion.subject), f"{kind} has no `{assertion.subject}`; it has {offers}")
         return
     argument = assertion.argument
@@ -175,12 +157,13 @@ def _is_nested(assertion: Assertion) -> bool:
 
 
 def _check_capture(step: Step, name: str, capture: Capture, place: Place, faults: Faults) -> None:
-    kind = step.check.type
-    source = next(key for key in (*CAPTURES["web_crawl"], "column", "file") if getattr(capture, key) is not None)
+    kind, captures = step.check.type, step.check.captures
+    source = next(key for key in _SOURCES if getattr(capture, key) is not None)
     if name == "status":
         faults.add(place, "every step has a status of its own: give the capture another name")
-    if source not in CAPTURES[kind]:
-        faults.add((*place, source), f"{kind} has no `{source}` to capture; it has {', '.join(CAPTURES[kind])}")
+    if source not in captures:
+        offers = ", ".join(captures) or "nothing to capture"
+        faults.add((*place, source), f"{kind} has no `{source}` to capture; it has {offers}")
     text = getattr(capture, source)
     if OPEN not in text and (fault := patterns.fault_of(source, text)):
         faults.add((*place, source), fault)
@@ -215,7 +198,8 @@ def check_secrets(step: Mapping[str, Any], place: Place, faults: Faults) -> None
     """Warns of keys that name a credential and have a value written out."""
     for inside, text in _keyed_texts(step.get("check"), (*place, "check")):
         key = next((part for part in reversed(inside) if isinstance(part, str)), "")
-        if words.looks_secret(key) and OPEN not in text and text and "connection" not in inside[-1:]:
+        named = "actions" in inside and key == "secret"  # the name of a secret, not the secret
+        if words.looks_secret(key) and not named and OPEN not in text and text and "connection" not in inside[-1:]:
             faults.warn(
                 inside, "looks like a secret: a definition may be public, keep it in the secrets of a connection"
             )

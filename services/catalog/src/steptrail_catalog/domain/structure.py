@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from steptrail_common.contracts.checks import CheckConfiguration, check_types, configurations
 from steptrail_common.contracts.definition import MAX_STEPS, Definition
 
 from steptrail_catalog.domain import assertions
@@ -81,7 +82,8 @@ def _place(fault: Any, document: Mapping[str, Any]) -> Place:
     value: Any = document
     place: list[str | int] = []
     for part in fault["loc"]:
-        if part in _SCALAR_TAGS and not (isinstance(value, Mapping) and part in value):
+        tag = str(part).removeprefix("constrained-")
+        if tag in _SCALAR_TAGS and not (isinstance(value, Mapping) and part in value):
             break
         if _is_kind_tag(part, place, value):
             continue
@@ -118,6 +120,10 @@ def _message(fault: Any, place: Place, document: Mapping[str, Any]) -> str:
         return f"unknown key; {suggestion(str(place[-1]), _known_keys(place[:-1], document))}"
     if kind == "string_pattern_mismatch":
         return next((text for start, text in _PATTERNS.items() if context["pattern"].startswith(start)), fault["msg"])
+    if kind == "union_tag_not_found" and place[-1:] == ("check",):
+        return f"needs a `type`: one of {', '.join(check_types())}"
+    if kind == "union_tag_invalid" and place[-1:] == ("check",):
+        return f"unknown check type {shortened(str(context['tag']))}; {suggestion(str(context['tag']), check_types())}"
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         return _one_of(fault, context)
     if kind == "string_type":
@@ -131,14 +137,18 @@ def _message(fault: Any, place: Place, document: Mapping[str, Any]) -> str:
     return wording(context) if wording else fault["msg"][:1].lower() + fault["msg"][1:]
 
 
+_MOMENT = "must be a moment such as 2026-05-01T22:00:00Z"
 _WORDING: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is required",
-    "union_tag_not_found": lambda _: "needs a `type`: web_crawl, api_call, db_query or file_check",
     "too_short": lambda _: "must have at least one entry",
     "string_too_short": lambda _: "must not be empty",
     "int_type": lambda _: "must be a whole number",
     "int_from_float": lambda _: "must be a whole number",
     "bool_type": lambda _: "must be true or false",
+    "datetime_from_date_parsing": lambda _: _MOMENT,
+    "datetime_parsing": lambda _: _MOMENT,
+    "datetime_type": lambda _: _MOMENT,
+    "timezone_aware": lambda _: _MOMENT,
     "list_type": lambda _: "must be a list",
     "dict_type": lambda _: "must be a mapping of keys and values",
     "model_type": lambda _: "must be a mapping of keys and values",
@@ -194,6 +204,9 @@ def _bare(kind: Any, value: Any) -> Any:
             wanted = value.get("type") if isinstance(value, Mapping) else None
             named = [member for member in members if wanted in get_args(_fields_of(member).get("type"))]
             kind = (named or members)[0]
+        elif kind is CheckConfiguration:
+            wanted = value.get("type") if isinstance(value, Mapping) else None
+            return configurations().get(str(wanted), CheckConfiguration)
         else:
             return kind
 

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
-from steptrail_common.contracts.catalog import (
+from steptrail_common.contracts.catalog import ConnectionWrite
+from steptrail_common.contracts.connections import (
     ConnectionSettings,
-    ConnectionWrite,
     FilesSettings,
     HttpSettings,
+    S3Settings,
+    SftpSettings,
     SqliteSettings,
 )
 from steptrail_common.contracts.model import FieldError
@@ -16,15 +18,31 @@ from steptrail_common.contracts.model import FieldError
 from steptrail_catalog.domain import addresses, words
 
 SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "http": ("password", "token", "api_key"),
+    "http": ("password", "token", "api_key", "client_secret", "client_key"),
     "postgresql": ("password",),
+    "mysql": ("password",),
+    "mssql": ("password",),
+    "oracle": ("password",),
+    "mongodb": ("password",),
     "sqlite": (),
     "files": (),
+    "s3": ("secret_access_key", "session_token"),
+    "sftp": ("password", "private_key", "passphrase"),
 }
 """Which secrets each kind of connection has."""
 ANY_SECRET = frozenset(name for names in SECRET_FIELDS.values() for name in names)
-SECRET_OF_SIGN_IN = {"basic": "password", "bearer": "token", "api_key": "api_key"}
-"""The secret that each way of signing in to an HTTP target needs."""
+SECRET_OF_SIGN_IN = {
+    "basic": "password",
+    "bearer": "token",
+    "api_key": "api_key",
+    "form": "password",
+    "oauth2": "client_secret",
+    "password": "password",
+    "private_key": "private_key",
+}
+"""The secret that each way of signing in needs."""
+_SEVERAL_LINES = frozenset({"client_key", "private_key"})
+"""Secrets that are files: keys in PEM form."""
 MAX_SECRET_CHARACTERS = 10_000
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
@@ -53,6 +71,22 @@ def _of_settings(settings: ConnectionSettings) -> Iterator[Fault]:
         yield from _of_place("settings.path", settings.path)
     elif isinstance(settings, FilesSettings):
         yield from _of_root(settings.root)
+    elif isinstance(settings, S3Settings):
+        yield from _of_store(settings)
+    elif isinstance(settings, SftpSettings):
+        yield from _of_place("settings.root", settings.root)
+
+
+def _of_store(settings: S3Settings) -> Iterator[Fault]:
+    """A bucket: its own address, if it has one, and what its names begin with."""
+    for name in ("endpoint_url", "token_url"):
+        url = getattr(settings, name, None)
+        if url and (fault := _fault_of_base(url)):
+            yield f"settings.{name}", fault
+    if settings.prefix and (fault := addresses.fault_of_file_path(settings.prefix)):
+        yield "settings.prefix", fault.replace("the connection's folder", "the bucket")
+    elif any(character in settings.prefix for character in "*?["):
+        yield "settings.prefix", "must not hold * ? or [: patterns belong into the paths of steps"
 
 
 def _of_http(settings: HttpSettings) -> Iterator[Fault]:
@@ -62,6 +96,8 @@ def _of_http(settings: HttpSettings) -> Iterator[Fault]:
         yield "settings.username", "is required for basic sign-in"
     if settings.username is not None and (":" in settings.username or not settings.username.isprintable()):
         yield "settings.username", "must not hold a colon or characters that cannot be printed"
+    if settings.oauth2 is not None and (fault := addresses.fault_of_url(settings.oauth2.token_url)):
+        yield "settings.oauth2.token_url", fault
     if fault := addresses.fault_of_header(settings.api_key_header, ""):
         yield "settings.api_key_header", fault
     for name, value in settings.headers.items():
@@ -108,27 +144,47 @@ def _of_secrets(given: ConnectionWrite) -> Iterator[Fault]:
             yield path, f"a connection of kind {given.settings.kind} has no such secret; possible: {possible}"
         elif value is None or not 0 < len(value) <= MAX_SECRET_CHARACTERS:
             yield path, f"must have 1 to {MAX_SECRET_CHARACTERS} characters; send null to remove it"
-        elif any(char in value for char in "\r\n\x00") or words.damaged(value):
+        elif (
+            "\x00" in value or words.damaged(value) or (name not in _SEVERAL_LINES and ("\r" in value or "\n" in value))
+        ):
             yield path, "must not hold line breaks or the character NUL"
+
+
+def _forbidden(secret: str) -> str:
+    return "\x00" if secret in _SEVERAL_LINES else "\r\n\x00"
 
 
 def _of_sign_in(given: ConnectionWrite, kept: frozenset[str]) -> Iterator[Fault]:
     settings = given.settings
-    if not isinstance(settings, HttpSettings):
-        return
-    wanted = SECRET_OF_SIGN_IN.get(settings.auth)
-    if wanted is not None and given.secrets.get(wanted) is None and wanted not in kept:
-        yield f"secrets.{wanted}", f"is required for auth: {settings.auth}"
+    auth = getattr(settings, "auth", "none")
+    used = used_secrets(settings)
+    for wanted in sorted(_required_secrets(settings)):
+        if given.secrets.get(wanted) is None and wanted not in kept:
+            why = "with a client certificate" if wanted == "client_key" else f"for auth: {auth}"
+            yield f"secrets.{wanted}", f"is required {why}" if auth != "none" or why[0] == "w" else "is required"
     for name, value in given.secrets.items():
-        if value is not None and name in ANY_SECRET and name != wanted:
-            yield f"secrets.{name}", f"is not used with auth: {settings.auth}"
+        if value is not None and name in SECRET_FIELDS[settings.kind] and name not in used:
+            yield f"secrets.{name}", f"is not used with auth: {auth}"
+
+
+def _required_secrets(settings: ConnectionSettings) -> frozenset[str]:
+    """What settings cannot do without. Databases may be open to everybody."""
+    if isinstance(settings, S3Settings):
+        return frozenset({"secret_access_key"} if settings.access_key_id else ())
+    wanted = SECRET_OF_SIGN_IN.get(getattr(settings, "auth", "none"))
+    key = {"client_key"} if isinstance(settings, HttpSettings) and settings.client_certificate else set()
+    return frozenset({wanted} if wanted else ()) | key
 
 
 def used_secrets(settings: ConnectionSettings) -> frozenset[str]:
     """The secrets that settings make use of; others are not kept."""
+    required = _required_secrets(settings)
+    if isinstance(settings, S3Settings):
+        return required | frozenset({"session_token"} if settings.access_key_id else ())
+    if isinstance(settings, SftpSettings):
+        return required | frozenset({"passphrase"} if settings.auth == "private_key" else ())
     if isinstance(settings, HttpSettings):
-        wanted = SECRET_OF_SIGN_IN.get(settings.auth)
-        return frozenset({wanted} if wanted else ())
+        return required
     return frozenset(SECRET_FIELDS[settings.kind])
 
 

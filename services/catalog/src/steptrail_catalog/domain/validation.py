@@ -4,24 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from steptrail_common.contracts.catalog import ValidationReport
+from steptrail_common.contracts.checks import DbQuery
 from steptrail_common.contracts.definition import Definition, Document
 from steptrail_common.contracts.model import FieldError
 from steptrail_common.errors import InvalidInput
 
 from steptrail_catalog.domain.json_text import check_size, read_json
 from steptrail_catalog.domain.places import Faults, spell
-from steptrail_catalog.domain.rules import check_texts, check_whole
+from steptrail_catalog.domain.rules import check_texts, check_whole, key_sets
 from steptrail_catalog.domain.source import JSON, MAX_BYTES, MEDIA_TYPES, YAML, Source, Unreadable
 from steptrail_catalog.domain.structure import check_length, read_structure
 from steptrail_catalog.domain.yaml_text import read_yaml, write_yaml
-
-KINDS_OF_CONNECTION = {
-    "web_crawl": ("http",),
-    "api_call": ("http",),
-    "db_query": ("postgresql", "sqlite"),
-    "file_check": ("files", "http"),
-}
-"""Which kinds of connection each kind of check can use."""
 
 
 def read_text(text: str, media_type: str) -> Source:
@@ -70,19 +63,29 @@ def _check_connections(definition: Definition, known: Mapping[str, str], faults:
     """Every connection exists and is of a kind its check can use. An inactive process may wait for its connections."""
     tell = faults.add if definition.active else faults.warn
     for at, step in enumerate(definition.steps):
-        name, place = step.check.connection, ("steps", at, "check", "connection")
+        name, place = step.check.connection_id, ("steps", at, "check", "connection")
         if name is None:
             continue
         if name not in known:
             tell(place, f"the connection {name} does not exist: create it first, or save the process as active: false")
-        elif known[name] not in KINDS_OF_CONNECTION[step.check.type]:
-            wanted = " or ".join(KINDS_OF_CONNECTION[step.check.type])
+        elif known[name] not in step.check.connections:
+            wanted = " or ".join(step.check.connections)
             faults.add(place, f"{step.check.type} needs a connection of kind {wanted}; {name} is of kind {known[name]}")
+    for where, keys in key_sets(definition):
+        if keys.connection is None:
+            continue
+        if keys.connection not in known:
+            tell((*where, "connection"), f"the connection {keys.connection} does not exist: create it first")
+        elif known[keys.connection] not in DbQuery.connections:
+            told = f"keys come from a database; {keys.connection} is of kind {known[keys.connection]}"
+            faults.add((*where, "connection"), told)
 
 
 def connection_ids(definition: Definition) -> list[str]:
-    """The ids of the connections that steps name, each once, in order."""
-    return list(dict.fromkeys(step.check.connection for step in definition.steps if step.check.connection))
+    """The ids of the connections that steps and the stuck board name, each once, in order."""
+    of_steps = [step.check.connection_id for step in definition.steps]
+    of_keys = [keys.connection for _, keys in key_sets(definition)]
+    return list(dict.fromkeys(name for name in of_steps + of_keys if name))
 
 
 def to_yaml(document: Document) -> str:

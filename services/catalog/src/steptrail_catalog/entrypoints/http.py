@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from pydantic import AfterValidator
@@ -30,6 +30,8 @@ from steptrail_common.errors import InvalidInput, NotFound, PreconditionRequired
 from steptrail_common.web import Actor, build_app, decode_cursor, encode_cursor, read_actor
 
 from steptrail_catalog import handlers, queries
+from steptrail_catalog.domain.connection_schema import connection_schema
+from steptrail_catalog.domain.format_schema import process_schema
 from steptrail_catalog.domain.source import MEDIA_TYPES, Source
 from steptrail_catalog.domain.summary import sort_name
 from steptrail_catalog.domain.validation import read_text
@@ -71,6 +73,7 @@ def build_api(
     app.include_router(_revisions(stores, wake, cursor_key))
     app.include_router(_connections(stores, wake, cursor_key))
     app.include_router(_snapshots(stores))
+    app.include_router(_schemas())
     return app
 
 
@@ -330,5 +333,21 @@ def _snapshots(stores: Stores) -> APIRouter:
     async def draft(body: Document) -> Response:
         definition = await handlers.valid_definition(Source(body), stores=stores)
         return answer(await queries.draft_snapshot(definition, stores=stores))
+
+    return router
+
+
+def _schemas() -> APIRouter:
+    """The shapes people write, for editors and forms. They depend on the code and the installed kinds alone."""
+    router = APIRouter(prefix="/schemas")
+    process, connection = process_schema(), connection_schema()
+
+    @router.get("/process")
+    async def read_process_schema() -> dict[str, Any]:
+        return process
+
+    @router.get("/connection")
+    async def read_connection_schema() -> dict[str, Any]:
+        return connection
 
     return router

@@ -4,17 +4,19 @@ import base64
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urljoin
 
 from steptrail_checks.masking import Masker
 from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Observation, OpenedConnection
 from steptrail_checks.subjects import HttpSubject
-from steptrail_common.contracts.catalog import HttpSettings
+from steptrail_common.contracts.connections import HttpSettings
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import Finding
 from steptrail_common.egress import EgressDenied, EgressPolicy
 
 from steptrail_crawler.adapters.http import MAX_BODY_BYTES, Answer, CookieJar, Credentials, Hop, HttpClient
+from steptrail_crawler.adapters.tls import certificate_facts
 from steptrail_crawler.domain.address import MAX_REDIRECTS, checked_headers, invalid, origin
 
 MAX_EVIDENCE_BYTES = 256 * 1024
@@ -43,16 +45,17 @@ def credentials_of(connection: OpenedConnection | None) -> Credentials | None:
         return None
     headers = dict(checked_headers(settings.headers))
     if settings.auth == "basic":
-        pair = f"{settings.username or ''}:{_secret(connection, 'password')}"
+        pair = f"{settings.username or ''}:{secret_of(connection, 'password')}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     elif settings.auth == "bearer":
-        headers["Authorization"] = f"Bearer {_secret(connection, 'token')}"
-    elif settings.auth == "api_key":
-        headers[settings.api_key_header] = _secret(connection, "api_key")
+        headers["Authorization"] = f"Bearer {secret_of(connection, 'token')}"
+    elif settings.auth == "api_key" and settings.api_key_query is None:
+        headers[settings.api_key_header] = secret_of(connection, "api_key")
     return Credentials(origin(settings.base_url), checked_headers(headers))
 
 
-def _secret(connection: OpenedConnection, name: str) -> str:
+def secret_of(connection: OpenedConnection, name: str) -> str:
+    """A secret of the connection. Raises `CheckFailed` (`secret_missing`)."""
     value = connection.secrets.get(name)
     if value is None:
         raise CheckFailed(
@@ -69,19 +72,25 @@ def masker_of(connection: OpenedConnection | None, keys: Sequence[str] = ()) -> 
     settings = http_settings(connection)
     if connection is None or settings is None:
         return Masker.of((), keys)
-    hidden = [*keys, settings.api_key_header] if settings.auth == "api_key" else keys
+    names = [settings.api_key_header, settings.api_key_query or ""] if settings.auth == "api_key" else []
+    hidden = [*keys, *filter(None, names)]
     return Masker.of(connection.secrets.values(), hidden, username=settings.username)
 
 
 async def follow(
-    client: HttpClient, hop: Hop, credentials: Credentials | None, *, redirects: bool = True
+    client: HttpClient,
+    hop: Hop,
+    credentials: Credentials | None,
+    *,
+    redirects: bool = True,
+    jar: CookieJar | None = None,
 ) -> tuple[Answer, list[str]]:
     """(the last answer, the addresses that redirected). Each hop is judged by the policy again, credentials stay at
-    their own host, cookies live as long as this exchange. Raises `CheckFailed`."""
+    their own host, cookies live as long as this exchange, or in `jar`. Raises `CheckFailed`."""
     judge(client.policy, hop.url)
     own = origin(hop.url)
     private = dict(hop.headers)
-    jar = CookieJar()
+    jar = CookieJar() if jar is None else jar
     visited: list[str] = []
     timings: dict[str, float] = {}
     started = time.monotonic()
@@ -91,6 +100,7 @@ async def follow(
         answer = await client.send(replace(hop, headers={**extra, **mine, **jar.for_url(hop.url)}))
         for phase, seconds in answer.timings.items():
             timings[phase] = timings.get(phase, 0.0) + seconds
+        jar.keep(answer)
         location = answer.header("location") if answer.status in _REDIRECTS and redirects else None
         if location is None:
             timings["total"] = time.monotonic() - started
@@ -101,7 +111,6 @@ async def follow(
             raise CheckFailed(
                 FailureClass.PROTOCOL, f"more than {MAX_REDIRECTS} redirects", reason="too_many_redirects"
             )
-        jar.keep(answer)
         hop = _next_hop(client, hop, answer, location)
 
 
@@ -149,10 +158,22 @@ def observe(
     elapsed: float,
     graphql: bool = False,
     with_credentials: bool = False,
+    now: datetime | None = None,
+    cookies: str | None = None,
+    hidden: tuple[str, ...] = (),
 ) -> Observation:
     """What was seen. Raises `CheckFailed` (`too_large`) that carries it when the body was cut."""
+    certificate = certificate_facts(answer.certificate, now) if answer.certificate and now else {}
     subject = HttpSubject(
-        answer.status, answer.url, tuple(answer.headers), answer.body, elapsed, graphql, with_credentials
+        answer.status,
+        answer.url,
+        tuple(answer.headers),
+        answer.body,
+        elapsed,
+        graphql,
+        with_credentials,
+        certificate,
+        cookies,
     )
     findings = [
         Finding(label="HTTP status", value=answer.status),
@@ -162,9 +183,11 @@ def observe(
     findings += [Finding(label="Redirected from", value=masker.url(url)) for url in redirects]
     if redirects:
         findings.append(Finding(label="Final address", value=masker.url(answer.url)))
+    if certificate:
+        findings.append(Finding(label="Certificate valid until", value=certificate["not_after"]))
     if subject.body and textual(answer.header("content-type")) and subject.damaged:
         findings.append(Finding(label="Character set", value=f"{subject.charset}, with characters that do not belong"))
-    observation = Observation(subject, masker.url(target), findings, answer.timings, evidence)
+    observation = Observation(subject, masker.url(target), findings, answer.timings, evidence, hidden)
     if answer.truncated:
         raise CheckFailed(
             FailureClass.TOO_LARGE,

@@ -3,8 +3,10 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import Cookie
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +15,7 @@ from steptrail_checks.port import CheckFailed
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.egress import EgressDenied, EgressPolicy, NameNotResolved, connect_timings
 
+from steptrail_crawler.adapters.tls import TlsOptions
 from steptrail_crawler.domain.address import origin
 
 USER_AGENT = f"Steptrail/{version('steptrail-crawler')}"
@@ -21,6 +24,10 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_ENCODINGS = 2
 MAX_COOKIES = 50
 _ACCEPT_ENCODING = "gzip, deflate, br"
+MAX_TRANSPORTS = 50
+"""Pools of connections, one for each way of meeting servers: certificates, authorities, HTTP/2."""
+_RETIRE_SECONDS = 3600.0
+_STRICT, _RELAXED = TlsOptions(), TlsOptions(verify=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,8 @@ class Hop:
     content: bytes | None
     deadline: float
     verify_tls: bool = True
+    tls: TlsOptions | None = None
+    """More than whether to verify; then it counts instead of `verify_tls`."""
 
 
 @dataclass(slots=True)
@@ -48,6 +57,8 @@ class Answer:
     truncated: bool
     timings: dict[str, float] = field(default_factory=dict)
     request_headers: list[tuple[str, str]] = field(default_factory=list)
+    certificate: bytes | None = None
+    """Of the server, in DER, over TLS."""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name), None)
@@ -86,13 +97,33 @@ class CookieJar:
             request = httpx2.Request("GET", answer.url)
             self._cookies.extract_cookies(httpx2.Response(answer.status, headers=cookies, request=request))
 
+    def dump(self) -> list[dict[str, Any]]:
+        """Everything needed to send them on, as JSON."""
+        return [{name: getattr(cookie, name) for name in _COOKIE_FIELDS} for cookie in self._cookies.jar]
+
+    @classmethod
+    def of(cls, cookies: Iterable[Mapping[str, Any]]) -> "CookieJar":
+        """The jar that `dump` described. Raises KeyError, TypeError for anything else."""
+        found = cls()
+        for given in list(cookies)[:MAX_COOKIES]:
+            known = {name: given[name] for name in _COOKIE_FIELDS}
+            found._cookies.jar.set_cookie(Cookie(**known, comment=None, comment_url=None, rest={}))
+        return found
+
+
+_COOKIE_FIELDS = (
+    "version", "name", "value", "port", "port_specified", "domain", "domain_specified", "domain_initial_dot", "path",
+    "path_specified", "secure", "expires", "discard",
+)  # fmt: skip
+
 
 class HttpClient:
     """Sends single requests. Connections are pooled per way of checking certificates; cookies are not kept."""
 
     def __init__(self, policy: EgressPolicy) -> None:
         self.policy = policy
-        self._transports: dict[bool, httpx2.AsyncBaseTransport] = {}
+        self._transports: OrderedDict[TlsOptions, httpx2.AsyncBaseTransport] = OrderedDict()
+        self._retired: set[asyncio.Task[None]] = set()
 
     async def send(self, hop: Hop) -> Answer:
         """The answer, decoded, cut at `MAX_BODY_BYTES`. Raises `CheckFailed`. Follows nothing."""
@@ -113,11 +144,22 @@ class HttpClient:
         for transport in self._transports.values():
             await transport.aclose()
         self._transports.clear()
+        for task in self._retired:
+            task.cancel()
+        await asyncio.gather(*self._retired, return_exceptions=True)
 
-    def _transport(self, verify_tls: bool) -> httpx2.AsyncBaseTransport:
-        if verify_tls not in self._transports:
-            self._transports[verify_tls] = self.policy.transport(verify=verify_tls)
-        return self._transports[verify_tls]
+    def _transport(self, hop: Hop) -> httpx2.AsyncBaseTransport:
+        options = hop.tls or (_STRICT if hop.verify_tls else _RELAXED)
+        found = self._transports.get(options)
+        if found is None:
+            found = self._transports[options] = self.policy.transport(verify=options.context(), http2=options.http2)
+            if len(self._transports) > MAX_TRANSPORTS:
+                _, oldest = self._transports.popitem(last=False)
+                task = asyncio.create_task(_closed_later(oldest))
+                self._retired.add(task)
+                task.add_done_callback(self._retired.discard)
+        self._transports.move_to_end(options)
+        return found
 
     async def _send(self, hop: Hop, timings: dict[str, float]) -> Answer:
         self.policy.check_url(hop.url)
@@ -129,7 +171,7 @@ class HttpClient:
             content=hop.content,
             extensions={"timeout": _timeouts(hop.deadline), "trace": stopwatch.trace},
         )
-        response = await self._transport(hop.verify_tls).handle_async_request(request)
+        response = await self._transport(hop).handle_async_request(request)
         response.request = request
         try:
             body, truncated = await _read(response)
@@ -146,7 +188,23 @@ class HttpClient:
             truncated=truncated,
             timings=timings,
             request_headers=list(request.headers.multi_items()),
+            certificate=_certificate(response) if request.url.scheme == "https" else None,
         )
+
+
+async def _closed_later(transport: httpx2.AsyncBaseTransport) -> None:
+    """Requests under way end first: none lasts longer."""
+    try:
+        await asyncio.sleep(_RETIRE_SECONDS)
+    finally:
+        await transport.aclose()
+
+
+def _certificate(response: httpx2.Response) -> bytes | None:
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    found: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
+    return found
 
 
 def _timeouts(deadline: float) -> dict[str, float]:

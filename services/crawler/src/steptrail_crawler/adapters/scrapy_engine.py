@@ -1,35 +1,39 @@
-"""A warm Scrapy engine on our own event loop: requests go through Scrapy's downloader and its middlewares.
+"""Crawls by Scrapy on our own event loop: its scheduler, slots and engine; our fetcher is its only door to the network.
 
-Scrapy runs without a Twisted reactor (`TWISTED_REACTOR_ENABLED` off), so any number of engines live in one process,
-each on the loop it was started in. The only thing that connects is `PolicyDownloadHandler`, over `HttpClient`: one
-egress policy, one body limit, one way to name failures for pages, APIs and files. Imported lazily: Scrapy takes
-half a second to import.
+Scrapy runs without a Twisted reactor (`TWISTED_REACTOR_ENABLED` off), so any number of crawls live in one process, each
+on the loop it was started in. Its download handler asks `PageFetcher`: one egress policy, one robots.txt, one body
+limit, one way to name failures for single pages and crawls. Imported lazily: Scrapy takes half a second to import.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
-from scrapy import Request, Spider, signals
+from scrapy import Request, Spider
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
-from scrapy.crawler import AsyncCrawlerRunner, Crawler
-from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
-from scrapy.exceptions import DontCloseSpider, IgnoreRequest
-from scrapy.http import Headers, Response
-from scrapy.http.request import NO_CALLBACK
-from scrapy.responsetypes import responsetypes
-from scrapy.robotstxt import RobotParser
+from scrapy.crawler import AsyncCrawlerRunner
+from scrapy.http import Response
+from scrapy.utils.gz import gunzip, gzip_magic_number
+from scrapy.utils.sitemap import Sitemap
+from steptrail_checks.pages import PageSubject
+from steptrail_checks.port import CheckFailed
+from steptrail_common.contracts.model import FailureClass
+from w3lib.url import canonicalize_url
 
-from steptrail_crawler.adapters.http import MAX_BODY_BYTES, USER_AGENT, Answer, CookieJar, Credentials, Hop, HttpClient
-from steptrail_crawler.domain.address import MAX_REDIRECTS, origin
+from steptrail_crawler.adapters.http import MAX_BODY_BYTES, USER_AGENT
+from steptrail_crawler.adapters.pages import Page, PageFetcher, Visit
+from steptrail_crawler.domain.address import origin
+from steptrail_crawler.domain.site import MAX_LINKS, CrawlReport, CrawlRules, PageFact, absolute
 
-ROBOTS_SECONDS = 300.0
-"""How long a robots.txt is remembered."""
-_MAX_ROBOTS = 1000
-_START_SECONDS = 10.0
+MAX_SITEMAPS = 50
+_LARGE_BYTES = 256 * 1024
+"""Pages above this are parsed in a thread, so that other checks go on."""
+_STOP_SECONDS = 2.0
+_HEAD_UNKNOWN = frozenset({400, 403, 404, 405, 500, 501, 503})
+"""Answers to HEAD that do not say what a GET would be answered."""
 _SETTINGS: dict[str, Any] = {
     "TWISTED_REACTOR_ENABLED": False,
     "LOG_ENABLED": False,
@@ -38,18 +42,12 @@ _SETTINGS: dict[str, Any] = {
     "EXTENSIONS_BASE": {},
     "DOWNLOAD_VERIFY_CERTIFICATES": True,
     "DOWNLOAD_HANDLERS_BASE": {},
-    "DOWNLOAD_HANDLERS": {scheme: f"{__name__}.PolicyDownloadHandler" for scheme in ("http", "https")},
+    "DOWNLOAD_HANDLERS": {scheme: f"{__name__}.FetcherDownloadHandler" for scheme in ("http", "https")},
     "DOWNLOAD_MAXSIZE": MAX_BODY_BYTES,
-    "DOWNLOADER_MIDDLEWARES_BASE": {
-        f"{__name__}.RobotsMiddleware": 100,
-        "scrapy.downloadermiddlewares.useragent.UserAgentMiddleware": 500,
-        "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": 600,
-    },
-    "ROBOTSTXT_OBEY": True,
-    "REFERER_ENABLED": False,
-    "REDIRECT_MAX_TIMES": MAX_REDIRECTS,
-    "CONCURRENT_REQUESTS": 0,
-    "CONCURRENT_REQUESTS_PER_DOMAIN": 8,
+    "DOWNLOADER_MIDDLEWARES_BASE": {},
+    "SPIDER_MIDDLEWARES_BASE": {},
+    "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
+    "ROBOTSTXT_OBEY": False,  # the fetcher does, on every hop
     "DOWNLOAD_DELAY": 0,
     "USER_AGENT": USER_AGENT,
     "STATS_CLASS": "scrapy.statscollectors.DummyStatsCollector",
@@ -57,190 +55,235 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-class PolicyDownloadHandler(BaseDownloadHandler):
-    """Scrapy's door to the network: the request as one hop of `HttpClient`."""
+@dataclass(slots=True)
+class CrawlResult:
+    """The start page and the report of its site."""
+
+    start: Page
+    report: CrawlReport
+
+
+class FetcherDownloadHandler(BaseDownloadHandler):
+    """Scrapy's door to the network. Failures are answers too: they travel in `request.meta["failed"]`."""
 
     lazy = False
 
     async def download_request(self, request: Request) -> Response:
-        """The answer decoded. Raises `CheckFailed`. The whole answer is kept with the visit."""
-        visit: _Visit = request.meta["visit"]
-        headers = {name.decode("latin-1"): _joined(values) for name, values in request.headers.items()}
-        if origin(request.url) == visit.origin:
-            headers = {**headers, **visit.headers}
-        if visit.credentials is not None:
-            headers = {**headers, **visit.credentials.for_url(request.url)}
-        headers = {**headers, **visit.cookies.for_url(request.url)}
-        answer = await visit.client.send(
-            Hop(request.method, request.url, headers, request.body or None, visit.deadline, visit.verify_tls)
-        )
-        for phase, seconds in answer.timings.items():
-            visit.timings[phase] = visit.timings.get(phase, 0.0) + seconds
-        if not request.meta.get("dont_obey_robotstxt"):
-            visit.page = answer
-            visit.cookies.keep(answer)
-        kept = [(name, value) for name, value in answer.headers if name.lower() != "content-encoding"]
-        answered = Headers([(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in kept])
-        kind = responsetypes.from_args(headers=answered, url=request.url, body=answer.body)
-        return kind(request.url, status=answer.status, headers=answered, body=answer.body)
-
-
-def _joined(values: list[bytes]) -> str:
-    return ", ".join(value.decode("latin-1") for value in values)
-
-
-class RobotsMiddleware(RobotsTxtMiddleware):
-    """Scrapy's robots.txt middleware with rules that age, fetched the way the page itself is."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        super().__init__(crawler)
-        self._rules: dict[tuple[tuple[str, str, int], bool], tuple[float, RobotParser]] = {}
-
-    async def robot_parser(self, request: Request) -> RobotParser | None:
-        visit: _Visit = request.meta["visit"]
-        key = (origin(request.url), visit.verify_tls)
-        known = self._rules.get(key)
-        if known is not None and time.monotonic() - known[0] < ROBOTS_SECONDS:
-            return known[1]
-        if len(self._rules) >= _MAX_ROBOTS:
-            self._rules.clear()
-        parser = await self._fetched(request, visit)
-        if parser is not None:
-            self._rules[key] = (time.monotonic(), parser)
-        return parser
-
-    async def _fetched(self, request: Request, visit: "_Visit") -> RobotParser | None:
-        """None for trouble that the page itself will show as well; a site without the file has no rules."""
-        scheme, host, port = origin(request.url)
-        name = f"[{host}]" if ":" in host else host
-        robots = Request(
-            f"{scheme}://{name}:{port}/robots.txt",
-            meta={"dont_obey_robotstxt": True, "visit": visit},
-            callback=NO_CALLBACK,
-        )
+        spider: Any = self.crawler.spider
         try:
-            response = await self.crawler.engine.download_async(robots)
-        except Exception:
-            return None
-        if response.status != 200:
-            return self._parserimpl.from_crawler(self.crawler, b"")
-        return self._parserimpl.from_crawler(self.crawler, response.body)
+            request.meta["page"] = page = await spider.fetch(request)
+        except CheckFailed as error:
+            request.meta["failed"] = error
+            return Response(request.url, status=599)
+        return Response(page.answer.url, status=page.answer.status)
 
 
-class _Visit:
-    """What the download handler needs of one page visit."""
-
-    def __init__(
-        self,
-        client: HttpClient,
-        url: str,
-        *,
-        headers: dict[str, str],
-        credentials: Credentials | None,
-        deadline: float,
-        verify_tls: bool,
-    ) -> None:
-        self.client = client
-        self.origin = origin(url)
-        self.headers = headers
-        self.credentials = credentials
-        self.deadline = deadline
-        self.verify_tls = verify_tls
-        self.cookies = CookieJar()
-        self.page: Answer | None = None
-        self.timings: dict[str, float] = {}
-
-
-class _Doorman(Spider):
-    """Keeps the engine open; requests come from outside."""
+class SiteSpider(Spider):
+    """Walks one site breadth first, within its rules."""
 
     name = "steptrail"
 
+    def __init__(self, fetcher: PageFetcher, visit: Visit, rules: CrawlRules, **named: Any) -> None:
+        super().__init__(**named)
+        self.fetcher = fetcher
+        self.visit = visit
+        self.rules = rules
+        self.report = CrawlReport()
+        self.first: Page | None = None
+        self.failed: CheckFailed | None = None
+        self._known: set[str] = set()
+        self._pages = 0
+        self._sitemaps = 0
+
     async def start(self) -> AsyncIterator[Any]:
-        nothing: tuple[Any, ...] = ()
-        for item in nothing:
-            yield item
+        for request in self._page(self.rules.start, 0):
+            yield request
+        for request in await self._sitemap_requests():
+            yield request
 
+    async def fetch(self, request: Request) -> Page:
+        """The page of a request; for links that are only tried HEAD first. Raises `CheckFailed`."""
+        if self.report.bytes > self.rules.crawl.max_bytes:
+            self._stop("max_bytes")
+            raise CheckFailed(FailureClass.TOO_LARGE, "the crawl has ended", reason="stopped")
+        page = await self.fetcher.fetch(self.visit, request.url, method=request.method)
+        if request.method == "HEAD" and page.answer.status in _HEAD_UNKNOWN:
+            page = await self.fetcher.fetch(self.visit, request.url)
+        self.report.bytes += len(page.answer.body)
+        return page
 
-class TooManyRedirects(Exception):
-    """More than `MAX_REDIRECTS`."""
+    async def parse(self, response: Response) -> AsyncIterator[Any]:
+        """A page that belongs to the crawl: its facts, and its links."""
+        request: Any = response.request
+        url, depth = request.url, request.meta["depth"]
+        page, failed = request.meta.get("page"), request.meta.get("failed")
+        if page is None:
+            self._missed(url, depth, failed)
+            return
+        if depth == 0 and self.first is None and url == self.rules.start:
+            self.first = page
+        self._known.add(canonicalize_url(page.answer.url))
+        subject = PageSubject(page.answer.status, page.answer.url, page.answer.headers, page.answer.body, 0.0)
+        large = len(page.answer.body) > _LARGE_BYTES
+        links = await asyncio.to_thread(_links, subject) if large else _links(subject)
+        self._note(url, depth, page, subject)
+        if page.answer.status < 400 and self.rules.of_site(page.answer.url):
+            for link, is_page in links:
+                for following in self._followed(link, url, depth + 1, is_page):
+                    yield following
 
+    async def parse_link(self, response: Response) -> None:
+        """A link that is only tried."""
+        request: Any = response.request
+        failed = request.meta.get("failed")
+        self.report.links_tried += 1
+        if failed is not None and failed.reason in _NOT_BROKEN:
+            self.report.skipped[failed.reason] += 1
+        else:
+            self.report.outcome(request.url, None if failed else response.status, failed.message if failed else None)
 
-class ForbiddenByRobots(Exception):
-    """The site's robots.txt asks us to stay away."""
-
-
-class ScrapyEngine:
-    """Started by the first visit, closed with the worker. All visits share it."""
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-        self._starting = asyncio.Lock()
-        self._runner: AsyncCrawlerRunner | None = None
-        self._crawler: Crawler | None = None
-
-    async def visit(
-        self,
-        url: str,
-        *,
-        headers: dict[str, str],
-        credentials: Credentials | None,
-        deadline: float,
-        verify_tls: bool,
-    ) -> tuple[Answer, list[str]]:
-        """(the page, the addresses that redirected to it).
-
-        Raises `CheckFailed`, `ForbiddenByRobots`, `TooManyRedirects`.
-        """
-        crawler = await self._started()
-        visit = _Visit(
-            self._client, url, headers=headers, credentials=credentials, deadline=deadline, verify_tls=verify_tls
-        )
-        request = Request(url, meta={"visit": visit}, dont_filter=True, callback=NO_CALLBACK)
+    async def parse_sitemap(self, response: Response) -> AsyncIterator[Any]:
+        request: Any = response.request
+        page = request.meta.get("page")
+        if page is None or page.answer.status != 200:
+            self.report.skipped["sitemap_missing"] += 1
+            return
+        body = page.answer.body
+        if gzip_magic_number(Response(response.url, body=body)):
+            body = gunzip(body, max_size=MAX_BODY_BYTES)
         try:
-            response = await crawler.engine.download_async(request)
-        except IgnoreRequest as error:
-            if "robots" in str(error):
-                raise ForbiddenByRobots from error
-            raise TooManyRedirects from error
-        if visit.page is None:
-            raise RuntimeError("Scrapy made up a response")
-        visited = list(response.request.meta.get("redirect_urls", [])) if response.request else []
-        return replace(visit.page, timings=visit.timings), visited
+            sitemap = Sitemap(body)
+            links = [absolute(response.url, str(entry.get("loc", ""))) for entry in sitemap]
+        except Exception:  # (lxml and Scrapy raise what they like for what is no sitemap)
+            self.report.skipped["sitemap_unreadable"] += 1
+            return
+        for link in filter(None, links):
+            of_index = sitemap.type == "sitemapindex"
+            for following in self._sitemap(link) if of_index else self._followed(link, response.url, 0, True):
+                yield following
 
-    async def close(self) -> None:
-        """Stop the engine; nothing of it stays behind."""
-        if self._runner is not None:
-            await self._runner.stop()
-            await self._runner.join()
-            self._runner = self._crawler = None
+    # --- what to ask next --------------------------------------------------------------------------------------------
 
-    async def _started(self) -> Crawler:
-        async with self._starting:
-            if self._crawler is None:
-                self._runner, self._crawler = await self._start()
-            return self._crawler
+    async def _sitemap_requests(self) -> list[Request]:
+        wanted = self.rules.crawl.sitemap
+        if isinstance(wanted, str):
+            return self._sitemap(wanted)
+        if not wanted:
+            return []
+        rules = await self.fetcher.robots.rules(
+            self.rules.start, deadline=self.visit.deadline, verify_tls=self.visit.verify_tls
+        )
+        found = list(rules.sitemaps) if rules is not None else []
+        links = [absolute(self.rules.start, link) for link in found or ["/sitemap.xml"]]
+        return [request for link in links if link for request in self._sitemap(link)]
 
-    async def _start(self) -> tuple[AsyncCrawlerRunner, Crawler]:
-        logging.getLogger("scrapy").setLevel(logging.CRITICAL)  # failures of sites are results, not log lines
-        runner = AsyncCrawlerRunner(_SETTINGS)
-        crawler = runner.create_crawler(_Doorman)
-        opened = asyncio.get_running_loop().create_future()
-        crawler.signals.connect(_stay_open, signals.spider_idle)
+    def _sitemap(self, url: str) -> list[Request]:
+        if self._sitemaps >= MAX_SITEMAPS or not self.rules.of_site(url) or not self._new(f"sitemap {url}"):
+            return []
+        self._sitemaps += 1
+        return [self._request(url, 0, self.parse_sitemap)]
 
-        def on_started() -> None:
-            if not opened.done():
-                opened.set_result(None)
+    def _followed(self, link: str, source: str, depth: int, is_page: bool) -> list[Request]:
+        """The requests a link leads to: its page, a try whether it works, or none."""
+        self.report.linked(link, source)
+        if is_page and self.rules.followed(link, depth):
+            if self._pages < self.rules.crawl.max_pages:
+                return self._page(link, depth)
+            if canonicalize_url(link) not in self._known:
+                self._stop("max_pages")
+        if not self.rules.tried(link) or len(self._known) >= MAX_LINKS or not self._new(link):
+            return []
+        return [self._request(link, depth, self.parse_link, method="HEAD")]
 
-        crawler.signals.connect(on_started, signals.engine_started, weak=False)
-        task = runner.crawl(crawler)
-        async with asyncio.timeout(_START_SECONDS):
-            await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-            raise RuntimeError("the crawl engine ended at once")
-        return runner, crawler
+    def _page(self, url: str, depth: int) -> list[Request]:
+        if not self._new(url):
+            return []
+        self._pages += 1
+        return [self._request(url, depth, self.parse)]
+
+    def _new(self, url: str) -> bool:
+        key = canonicalize_url(url)
+        if key in self._known:
+            return False
+        self._known.add(key)
+        return True
+
+    def _request(self, url: str, depth: int, callback: Any, method: str = "GET") -> Request:
+        return Request(url, method=method, callback=callback, meta={"depth": depth}, dont_filter=True)
+
+    # --- what was seen -----------------------------------------------------------------------------------------------
+
+    def _note(self, url: str, depth: int, page: Page, subject: PageSubject) -> None:
+        answer, report = page.answer, self.report
+        report.outcome(url, answer.status, None)
+        title = None
+        if subject.is_html and answer.status < 400:
+            title = subject.title
+            if not title:
+                report.untitled.append(answer.url)
+            report.mixed += [(answer.url, address) for address in subject.mixed_content]
+        seconds = answer.timings.get("total", 0.0)
+        report.pages.append(
+            PageFact(url, depth, answer.status, title, len(answer.body), seconds, tuple(page.redirects))
+        )
+
+    def _missed(self, url: str, depth: int, failed: CheckFailed | None) -> None:
+        reason = failed.reason if failed is not None else None
+        if url == self.rules.start:
+            self.failed = failed
+        if failed is not None and reason in _NOT_BROKEN:
+            self.report.skipped[str(reason)] += 1
+            return
+        problem = failed.message if failed is not None else "no answer"
+        self.report.outcome(url, None, problem)
+        self.report.pages.append(PageFact(url, depth, problem=problem))
+
+    def _stop(self, limit: str) -> None:
+        self.report.stopped = self.report.stopped or limit
 
 
-def _stay_open() -> None:
-    raise DontCloseSpider
+_NOT_BROKEN = frozenset({"robots_txt", "crawl_delay", "stopped", "egress_denied", "port_denied", "bad_url"})
+"""Failures that say something about us, not about the link."""
+
+
+def _links(subject: PageSubject) -> list[tuple[str, bool]]:
+    """(address, whether it leads to a page) of every link, in order; also warms what is asked of the page later."""
+    if not subject.is_html or subject.status >= 400:
+        return []
+    try:
+        tree = subject.tree
+    except CheckFailed:
+        return []
+    base = absolute(subject.url, next(iter(tree.xpath("//base/@href").getall()), "")) or subject.url
+    pages = tree.xpath("//a/@href | //area/@href").getall()
+    parts = tree.xpath("//img/@src | //script/@src | //iframe/@src | //link[@rel='stylesheet']/@href").getall()
+    found = [(absolute(base, link), True) for link in pages] + [(absolute(base, link), False) for link in parts]
+    return list(dict.fromkeys((link, is_page) for link, is_page in found if link is not None))
+
+
+async def crawl(fetcher: PageFetcher, visit: Visit, rules: CrawlRules) -> CrawlResult:
+    """The site around the start. Ends at the visit's deadline with what it has. Raises `CheckFailed` when the start
+    itself cannot be fetched; cancelling it stops the crawl."""
+    logging.getLogger("scrapy").setLevel(logging.CRITICAL)  # failures of sites are results, not log lines
+    limits = {"CONCURRENT_REQUESTS": rules.crawl.concurrency, "CONCURRENT_REQUESTS_PER_DOMAIN": rules.crawl.concurrency}
+    runner = AsyncCrawlerRunner({**_SETTINGS, **limits})
+    crawler = runner.create_crawler(SiteSpider)
+    task = asyncio.ensure_future(runner.crawl(crawler, fetcher=fetcher, visit=visit, rules=rules))
+    try:
+        await asyncio.wait({task}, timeout=max(visit.deadline - time.monotonic(), 0.0))
+    finally:
+        in_time = task.done()
+        if not in_time:
+            await asyncio.wait({asyncio.ensure_future(runner.stop()), task}, timeout=_STOP_SECONDS)
+    if in_time:
+        task.result()
+    spider: Any = crawler.spider
+    if spider.first is None:
+        raise spider.failed or _out_of_time(visit, rules)
+    if not in_time:
+        spider.report.stopped = "timeout"
+    return CrawlResult(spider.first, spider.report)
+
+
+def _out_of_time(visit: Visit, rules: CrawlRules) -> CheckFailed:
+    return CheckFailed(FailureClass.TIMEOUT, f"{origin(rules.start)[1]} did not answer in time", reason="read")

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from steptrail_checks.masking import MASK, Masker
@@ -10,11 +11,12 @@ from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Obse
 from steptrail_checks.subjects import TableSubject
 from steptrail_checks.values import json_value
 from steptrail_common.contracts.catalog import ConnectionRights
-from steptrail_common.contracts.definition import DbQuery
+from steptrail_common.contracts.checks import DbQuery
 from steptrail_common.contracts.model import FailureClass
-from steptrail_common.contracts.workers import Finding
+from steptrail_common.contracts.workers import Finding, KeyRequest
 
-from steptrail_dbprobe.domain.rows import Rows, shortened
+from steptrail_dbprobe.domain.keys import keys_of
+from steptrail_dbprobe.domain.rows import ROW_LIMIT, Rows, shortened
 from steptrail_dbprobe.ports import Engine
 
 EVIDENCE_ROWS = 100
@@ -42,7 +44,7 @@ class DbQueryKind:
         masker = Masker.of(connection.secrets.values(), check.mask)
         try:
             rows = await self._engine(connection).query(
-                connection, check.query, check.params, timeout_seconds=context.timeout_seconds, timings=timings
+                connection, check, timeout_seconds=context.timeout_seconds, timings=timings
             )
         except CheckFailed as error:
             timings["total"] = time.monotonic() - began
@@ -54,6 +56,15 @@ class DbQueryKind:
 
     async def test(self, connection: OpenedConnection) -> ConnectionRights:
         return await self._engine(connection).rights(connection)
+
+    async def keys(self, connection: OpenedConnection, wanted: KeyRequest) -> tuple[list[str], list[datetime | None]]:
+        """Many keys by one statement, each once, with the moments of the column `since`. Raises `CheckFailed`."""
+        ROW_LIMIT.set(wanted.max_keys)
+        asked = DbQuery(type="db_query", connection=connection.connection_id, query=wanted.query, params=wanted.params)
+        rows = await self._engine(connection).query(
+            connection, asked, timeout_seconds=wanted.timeout_seconds, timings={}
+        )
+        return keys_of(rows, wanted.key, wanted.since)
 
     async def close(self) -> None:
         """Connections live no longer than their check."""
@@ -74,8 +85,7 @@ class DbQueryKind:
 def _observed(
     check: DbQuery, connection: OpenedConnection, rows: Rows, timings: dict[str, float], masker: Masker
 ) -> Observation:
-    statement = " ".join(check.query.split())
-    target = f"{connection.connection_id} · {statement}"
+    target = f"{connection.connection_id} · {check.statement}"
     findings = [Finding(label="Rows", value=len(rows.rows))] if rows.columns else []
     return Observation(
         subject=TableSubject(rows.columns, rows.rows, timings["total"]),
@@ -89,7 +99,7 @@ def _observed(
 def _evidence(check: DbQuery, rows: Rows, masker: Masker) -> EvidenceDraft:
     hidden = [column.lower() in masker.keys for column in rows.columns]
     document: dict[str, Any] = {
-        "statement": masker.text(check.query),
+        "statement": masker.text(check.query or check.statement),
         "params": masker.json({name: json_value(value) for name, value in check.params.items()}),
         "row_count": len(rows.rows),
         "columns": list(rows.columns),

@@ -22,8 +22,8 @@ class Meter:
         return self.received > self.limit
 
 
-class _Counting(asyncio.Protocol):
-    """Stands before the driver's protocol."""
+class _Before:
+    """Stands before the driver's protocol and passes everything on to it."""
 
     def __init__(self, inner: Any, meter: Meter) -> None:
         self.inner = inner
@@ -34,17 +34,10 @@ class _Counting(asyncio.Protocol):
         self._transport = transport
         self.inner.connection_made(transport)
 
-    def adopt(self, transport: Any) -> "_Counting":
+    def adopt(self, transport: Any) -> "_Before":
         """For a protocol that was told of its connection already."""
         self._transport = transport
         return self
-
-    def data_received(self, data: bytes) -> None:
-        self._meter.received += len(data)
-        if self._meter.exceeded:
-            self._transport.abort()
-        else:
-            self.inner.data_received(data)
 
     def eof_received(self) -> Any:
         return self.inner.eof_received()
@@ -58,6 +51,34 @@ class _Counting(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.inner.resume_writing()
 
+    def _counted(self, count: int) -> bool:
+        """Whether so many bytes more may come in; if not, the connection is broken."""
+        self._meter.received += count
+        if self._meter.exceeded:
+            self._transport.abort()
+        return not self._meter.exceeded
+
+
+class _Counting(_Before, asyncio.Protocol):
+    def data_received(self, data: bytes) -> None:
+        if self._counted(len(data)):
+            self.inner.data_received(data)
+
+
+class _CountingBuffered(_Before, asyncio.BufferedProtocol):
+    """For drivers that are read into a buffer of their own."""
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self.inner.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._counted(nbytes):
+            self.inner.buffer_updated(nbytes)
+
+
+def _counting(inner: Any, meter: Meter) -> _Counting | _CountingBuffered:
+    return (_CountingBuffered if isinstance(inner, asyncio.BufferedProtocol) else _Counting)(inner, meter)
+
 
 class _Swapping:
     """A transport that puts the counter before whatever protocol it is given."""
@@ -70,7 +91,7 @@ class _Swapping:
         return getattr(self._transport, name)
 
     def set_protocol(self, protocol: Any) -> None:
-        self._transport.set_protocol(_Counting(protocol, self._meter).adopt(self._transport))
+        self._transport.set_protocol(_counting(protocol, self._meter).adopt(self._transport))
 
 
 class MeteredLoop:
@@ -85,8 +106,10 @@ class MeteredLoop:
         return getattr(self._loop, name)
 
     async def create_connection(self, factory: Callable[[], Any], *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        if kwargs.get("ssl"):
+            kwargs["server_hostname"] = self._server_name
         transport, counting = await self._loop.create_connection(
-            lambda: _Counting(factory(), self._meter), *args, **kwargs
+            lambda: _counting(factory(), self._meter), *args, **kwargs
         )
         return _Swapping(transport, self._meter), counting.inner
 

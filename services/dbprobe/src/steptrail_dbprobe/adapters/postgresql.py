@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,22 +13,20 @@ import asyncpg
 from asyncpg import exceptions as pg
 from steptrail_checks.port import CheckFailed, OpenedConnection
 from steptrail_common.clock import Clock
-from steptrail_common.contracts.catalog import ConnectionRights, PostgresqlSettings
+from steptrail_common.contracts.catalog import ConnectionRights
+from steptrail_common.contracts.checks import DbQuery
+from steptrail_common.contracts.connections import PostgresqlSettings
 from steptrail_common.contracts.model import FailureClass
-from steptrail_common.egress import EgressDenied, EgressPolicy, NameNotResolved
+from steptrail_common.egress import EgressPolicy
 
+from steptrail_dbprobe.adapters import failures
+from steptrail_dbprobe.adapters.encryption import context_of
+from steptrail_dbprobe.adapters.failures import CLOSE_SECONDS, CONNECT_SECONDS, LOCK_SECONDS, explained
 from steptrail_dbprobe.adapters.metered import Meter, MeteredLoop
-from steptrail_dbprobe.domain.binds import UnknownBind, positional
+from steptrail_dbprobe.domain.binds import positional
 from steptrail_dbprobe.domain.parameters import WrongType, fitting
-from steptrail_dbprobe.domain.rows import MAX_BYTES, LimitExceeded, Rows
+from steptrail_dbprobe.domain.rows import Rows
 
-CONNECT_SECONDS = 5.0
-CLOSE_SECONDS = 1.0
-LOCK_SECONDS = 2.0
-GREETING_BYTES = 256 * 1024
-"""What a server may send before the statement: its greeting, its parameters, what the driver asks about types."""
-FLOOD_BYTES = 2 * MAX_BYTES
-"""What may come for the statement before the connection is broken, even in the middle of a message."""
 _DANGER = """
 select current_setting('is_superuser') = 'on'
     or exists (select from pg_roles where pg_has_role(oid, 'member')
@@ -69,13 +66,6 @@ _CLASSES: tuple[tuple[type[BaseException], FailureClass, str | None, bool], ...]
     (pg.InterfaceError, FailureClass.PROTOCOL, None, False),
     (pg.InternalClientError, FailureClass.PROTOCOL, None, False),
     (pg.PostgresError, FailureClass.PROTOCOL, None, False),
-    (ssl.SSLError, FailureClass.TLS, None, False),
-    (TimeoutError, FailureClass.TIMEOUT, None, False),
-    (ConnectionError, FailureClass.CONNECT, None, False),
-    (OSError, FailureClass.CONNECT, None, False),
-    (ValueError, FailureClass.PROTOCOL, None, False),
-    (OverflowError, FailureClass.PROTOCOL, "unreadable_value", False),
-    (BufferError, FailureClass.PROTOCOL, None, False),
 )
 """Error, class, reason, and whether the trouble is ours (`error`) or the target's (`failed`). First match counts."""
 
@@ -89,37 +79,24 @@ class PostgresqlEngine:
         self._allow_superuser = allow_superuser
 
     async def query(
-        self,
-        connection: OpenedConnection,
-        statement: str,
-        params: Mapping[str, Any],
-        *,
-        timeout_seconds: float,
-        timings: dict[str, float],
+        self, connection: OpenedConnection, check: DbQuery, *, timeout_seconds: float, timings: dict[str, float]
     ) -> Rows:
-        try:
-            text, names = positional(statement, frozenset(params))
-        except UnknownBind as error:
-            raise CheckFailed(FailureClass.INVALID_DEFINITION, str(error), reason="params", ours=True) from error
-        meter = Meter(GREETING_BYTES)
-        async with _explained(meter), self._session(connection, timeout_seconds, timings, meter) as database:
-            if await database.fetchval(_DANGER) and not self._allow_superuser:
-                raise CheckFailed(
-                    FailureClass.PERMISSION,
-                    "the account is a superuser or reaches the server's files: give Steptrail one that can only read",
-                    reason="superuser_refused",
-                    ours=True,
-                )
-            meter.limit = meter.received + FLOOD_BYTES
-            began = time.monotonic()
-            try:
-                return await _fetch(database, text, names, params)
-            finally:
-                timings["query"] = time.monotonic() - began
+        meter = Meter(failures.GREETING_BYTES)
+        async with explained(meter, _translated):
+            text, names = positional(failures.sql_of(check), frozenset(check.params))
+            async with self._session(connection, timeout_seconds, timings, meter) as database:
+                if await database.fetchval(_DANGER) and not self._allow_superuser:
+                    raise failures.too_powerful("is a superuser or reaches the server's files")
+                meter.limit = meter.received + failures.FLOOD_BYTES
+                began = time.monotonic()
+                try:
+                    return await _fetch(database, text, names, check.params)
+                finally:
+                    timings["query"] = time.monotonic() - began
 
     async def rights(self, connection: OpenedConnection) -> ConnectionRights:
-        meter = Meter(GREETING_BYTES)
-        async with _explained(meter), self._session(connection, CONNECT_SECONDS, {}, meter) as database:
+        meter = Meter(failures.GREETING_BYTES)
+        async with explained(meter, _translated), self._session(connection, CONNECT_SECONDS, {}, meter) as database:
             found = await database.fetchrow(_RIGHTS)
         level, detail = _judged(found)
         return ConnectionRights.model_validate({"level": level, "detail": detail, "checked_at": self._clock.now()})
@@ -142,7 +119,7 @@ class PostgresqlEngine:
             password=connection.secrets.get("password", ""),
             database=settings.database,
             passfile="/dev/null",
-            ssl=_tls(settings),
+            ssl=context_of(settings) or False,
             loop=MeteredLoop(meter, settings.host),
             timeout=min(CONNECT_SECONDS, timeout_seconds),
             command_timeout=timeout_seconds,
@@ -193,72 +170,20 @@ async def _fetch(
     values = [fitting(name, params[name], kind) for name, kind in zip(names, wanted, strict=True)]
     rows = Rows([attribute.name for attribute in prepared.get_attributes()])
     if not rows.columns:
-        raise CheckFailed(
-            FailureClass.INVALID_DEFINITION, "the statement returns no rows: write a select", reason="sql", ours=True
-        )
+        raise failures.no_rows()
     cursor = await prepared.cursor(*values)
     while batch := await cursor.fetch(rows.next_fetch):
         rows.add(batch)
     return rows
 
 
-def _tls(settings: PostgresqlSettings) -> ssl.SSLContext | bool:
-    if settings.tls == "disable":
-        return False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.tls == "verify-full":
-        context.load_default_certs()
-    else:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-@asynccontextmanager
-async def _explained(meter: Meter) -> AsyncIterator[None]:
-    """Every error of driver, server and policy as a failure class."""
-    try:
-        yield
-    except CheckFailed:
-        raise
-    except EgressDenied as error:
-        raise CheckFailed(FailureClass.BLOCKED_BY_POLICY, error.detail, reason=error.reason) from error
-    except NameNotResolved as error:
-        raise CheckFailed(FailureClass.DNS, error.detail) from error
-    except LimitExceeded as error:
-        kind = FailureClass.TOO_MANY if error.reason == "rows_limit" else FailureClass.TOO_LARGE
-        raise CheckFailed(kind, str(error), reason=error.reason) from error
-    except WrongType as error:
-        raise CheckFailed(FailureClass.INVALID_DEFINITION, str(error), reason="params", ours=True) from error
-    except Exception as error:
-        if meter.exceeded:
-            raise _flooded(meter) from error
-        if "rejected SSL upgrade" in str(error):
-            message = "the server does not speak TLS: turn it on there, or set tls: disable in the connection"
-            raise CheckFailed(FailureClass.TLS, message, reason="not_offered") from error
-        for kind_of_error, failure_class, reason, ours in _CLASSES:
-            if isinstance(error, kind_of_error):
-                raise CheckFailed(failure_class, _said(error), reason=reason, ours=ours) from error
-        raise
-
-
-def _flooded(meter: Meter) -> CheckFailed:
-    """The connection was broken because of what came in."""
-    if meter.limit > GREETING_BYTES:
-        return CheckFailed(
-            FailureClass.TOO_LARGE,
-            f"the result is larger than {MAX_BYTES // 1024} KiB: select less",
-            reason="bytes_limit",
-        )
-    return CheckFailed(FailureClass.PROTOCOL, "the server sent a flood before it was asked anything", reason="flood")
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "the database did not answer in time"
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+def _translated(error: Exception) -> CheckFailed | None:
+    if "rejected SSL upgrade" in str(error):
+        return failures.tls_not_offered()
+    for kind_of_error, failure_class, reason, ours in _CLASSES:
+        if isinstance(error, kind_of_error):
+            return CheckFailed(failure_class, failures.said(error), reason=reason, ours=ours)
+    return None
 
 
 def _judged(found: Any) -> tuple[str, str]:

@@ -12,9 +12,12 @@ from urllib.parse import quote
 
 from steptrail_checks.port import CheckFailed, OpenedConnection
 from steptrail_common.clock import Clock
-from steptrail_common.contracts.catalog import ConnectionRights, SqliteSettings
+from steptrail_common.contracts.catalog import ConnectionRights
+from steptrail_common.contracts.checks import DbQuery
+from steptrail_common.contracts.connections import SqliteSettings
 from steptrail_common.contracts.model import FailureClass
 
+from steptrail_dbprobe.adapters import failures
 from steptrail_dbprobe.domain.rows import MAX_BYTES, LimitExceeded, Rows
 
 PROGRESS_STEPS = 1000
@@ -32,19 +35,14 @@ class SqliteEngine:
         self._clock = clock
 
     async def query(
-        self,
-        connection: OpenedConnection,
-        statement: str,
-        params: Mapping[str, Any],
-        *,
-        timeout_seconds: float,
-        timings: dict[str, float],
+        self, connection: OpenedConnection, check: DbQuery, *, timeout_seconds: float, timings: dict[str, float]
     ) -> Rows:
+        statement = failures.sql_of(check)
         path = self._allowed(connection)
         began = time.monotonic()
         given_up = threading.Event()
         try:
-            work = asyncio.to_thread(_query, path, statement, dict(params), began + timeout_seconds, given_up)
+            work = asyncio.to_thread(_query, path, statement, dict(check.params), began + timeout_seconds, given_up)
             return await work
         except asyncio.CancelledError:
             given_up.set()
@@ -90,13 +88,12 @@ def _query(path: Path, statement: str, params: Mapping[str, Any], deadline: floa
             cursor = database.execute(statement, params)
             rows = Rows([column[0] for column in cursor.description or ()])
             if not rows.columns:
-                raise _wrong("the statement returns no rows: write a select")
+                raise failures.no_rows()
             while batch := cursor.fetchmany(1 if not rows.rows else FETCH_ROWS):
                 rows.add(batch)
             return rows
     except LimitExceeded as error:
-        kind = FailureClass.TOO_MANY if error.reason == "rows_limit" else FailureClass.TOO_LARGE
-        raise CheckFailed(kind, str(error), reason=error.reason) from error
+        raise failures.limit_exceeded(error) from error
     except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
         raise _failure(error, late()) from error
 
@@ -119,10 +116,6 @@ def _authorized(action: int, first: str | None, second: str | None, *_: str | No
     return sqlite3.SQLITE_OK if action in _READING and not forbidden else sqlite3.SQLITE_DENY
 
 
-def _wrong(message: str) -> CheckFailed:
-    return CheckFailed(FailureClass.INVALID_DEFINITION, message, reason="sql", ours=True)
-
-
 def _failure(error: Exception, late: bool) -> CheckFailed:
     text = str(error)
     if late or "interrupted" in text:
@@ -140,4 +133,4 @@ def _failure(error: Exception, late: bool) -> CheckFailed:
         return CheckFailed(FailureClass.PROTOCOL, "the file is no SQLite database", reason="bad_file")
     if "unable to open" in text:
         return CheckFailed(FailureClass.CONNECT, "the file cannot be opened", ours=True)
-    return _wrong(text[:300])
+    return failures.wrong_statement(text)

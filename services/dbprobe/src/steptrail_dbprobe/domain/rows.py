@@ -1,6 +1,7 @@
 """What a query gave, within limits."""
 
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,8 @@ MAX_BYTES = 1024 * 1024
 MAX_CELL_BYTES = 8 * 1024
 """Of one cell in evidence; assertions see the whole value."""
 MAX_COLUMNS = 500
+ROW_LIMIT: ContextVar[int] = ContextVar("row_limit", default=MAX_ROWS)
+"""Rows that the query under way may fetch. More only for the keys of a stuck board, of which two columns are kept."""
 
 
 class LimitExceeded(Exception):
@@ -27,6 +30,7 @@ class Rows:
     columns: Sequence[str]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     size_bytes: int = 0
+    limit: int = field(default_factory=ROW_LIMIT.get)
 
     def __post_init__(self) -> None:
         if len(self.columns) > MAX_COLUMNS:
@@ -35,8 +39,8 @@ class Rows:
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Raises `LimitExceeded`."""
         for row in rows:
-            if len(self.rows) == MAX_ROWS:
-                raise LimitExceeded("rows_limit", f"the result has more than {MAX_ROWS} rows: narrow it, or count(*)")
+            if len(self.rows) == self.limit:
+                raise LimitExceeded("rows_limit", f"the result has more than {self.limit} rows: narrow it, or count(*)")
             self.size_bytes += sum(_size(cell) for cell in row)
             if self.size_bytes > MAX_BYTES:
                 raise LimitExceeded("bytes_limit", f"the result is larger than {MAX_BYTES // 1024} KiB: select less")
@@ -48,7 +52,7 @@ class Rows:
         if not self.rows:
             return 1
         average = max(self.size_bytes // len(self.rows), 1)
-        return max(1, min(200, MAX_ROWS + 1 - len(self.rows), (MAX_BYTES - self.size_bytes) // average + 1))
+        return max(1, min(200, self.limit + 1 - len(self.rows), (MAX_BYTES - self.size_bytes) // average + 1))
 
 
 def _size(cell: object) -> int:

@@ -9,7 +9,7 @@ export type ProcessFilters = Omit<NonNullable<paths["/api/v1/processes"]["get"][
 export type RunFilters = Omit<NonNullable<paths["/api/v1/runs"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
 
 export const PROCESS_PAGE = 50;
-export const OVERVIEW_PAGE = 200;
+export const OVERVIEW_PAGE = 100;
 export const RUN_PAGE = 50;
 export const GRID_COLUMNS = 50;
 const EVENT_PAGE = 200;
@@ -34,6 +34,14 @@ export const processesQuery = (filters: ProcessFilters, limit = PROCESS_PAGE) =>
     queryFn: ({ pageParam }) => answer(client.GET("/api/v1/processes", { params: { query: { ...filters, limit, cursor: pageParam } } })),
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
+
+/** The active processes, those that need a person first; the order is the server's. */
+export const overviewQuery = infiniteQueryOptions({
+  queryKey: ["overview"],
+  initialPageParam: undefined as string | undefined,
+  queryFn: ({ pageParam }) => answer(client.GET("/api/v1/overview", { params: { query: { limit: OVERVIEW_PAGE, cursor: pageParam } } })),
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+});
 
 export const facetsQuery = queryOptions({
   queryKey: ["facets"],
@@ -120,6 +128,36 @@ export const gridQuery = (processId: string) =>
         client.GET("/api/v1/metrics/processes/{process_id}/grid", { params: { path: { process_id: processId }, query: { limit: GRID_COLUMNS } } }),
       );
       return columns.sort((a, b) => (a.queued_at < b.queued_at ? -1 : 1));
+    },
+  });
+
+const SHOWN_IMAGES = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+
+/** Whether evidence is a picture that may be drawn: only bitmaps, nothing that can hold a script. */
+export function isPicture(evidence: Evidence): boolean {
+  return SHOWN_IMAGES.includes(pictureType(evidence));
+}
+
+const pictureType = (evidence: Evidence): string => evidence.media_type.split(";")[0]!.trim().toLowerCase();
+
+function dataUrl(blob: Blob): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as string);
+    reader.onerror = () => reject(reader.error ?? new Error("the picture could not be read"));
+    reader.readAsDataURL(blob);
+  });
+}
+
+/** A picture as an address of its bytes, whose type is the allow-listed one, whatever the answer called itself. */
+export const pictureQuery = (runId: string, evidence: Evidence) =>
+  queryOptions({
+    queryKey: ["evidence", runId, evidence.evidence_id],
+    staleTime: Infinity,
+    queryFn: async () => {
+      const response = await fetch(urls.evidence(runId, evidence.evidence_id), { credentials: "same-origin" });
+      if (!response.ok) throw problemOf(response, await response.json().catch(() => null));
+      return dataUrl(new Blob([await response.arrayBuffer()], { type: pictureType(evidence) }));
     },
   });
 

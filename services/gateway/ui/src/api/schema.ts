@@ -368,6 +368,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics/processes/{process_id}/trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Trend
+         * @description Success rate and durations day by day, by default of the last 30 days. Days without runs are left out.
+         */
+        get: operations["read_trend"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Overview
+         * @description How all active processes stand, and a page of them: those that need a person first.
+         */
+        get: operations["read_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/processes": {
         parameters: {
             query?: never;
@@ -534,6 +574,50 @@ export interface paths {
          * @description Save an old revision again as the newest.
          */
         post: operations["restore_revision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}/stuck-board": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Board
+         * @description The last board that was taken, with its age. 404 when the definition has no `population`.
+         */
+        get: operations["read_board"];
+        put?: never;
+        /**
+         * Refresh Board
+         * @description Take the board anew: one query for the open keys and one per step. Who asks at the same moment shares it.
+         */
+        post: operations["refresh_board"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/processes/{process_id}/stuck-board/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Board Keys
+         * @description The open keys of the last board, oldest first, each with its newest run.
+         */
+        get: operations["list_board_keys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -728,6 +812,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/bundle.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Bundle
+         * @description A run as one archive: the run and its events as JSON, and every piece of evidence as a file.
+         */
+        get: operations["read_bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/cancel": {
         parameters: {
             query?: never;
@@ -808,6 +912,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Schedules
+         * @description The schedules of all processes, with their next ticks, in order of process and place in its definition.
+         */
+        get: operations["list_schedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Schedule
+         * @description One schedule.
+         */
+        get: operations["read_schedule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Schedule
+         * @description Start nothing by this schedule until it is resumed. The definition stays as it is.
+         */
+        post: operations["pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Schedule
+         * @description Go on with the next tick. Ticks of the pause are recorded as skipped, not made up for.
+         */
+        post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/ticks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Ticks
+         * @description What became of each tick, newest first: a run, skipped on purpose, missed, or refused.
+         */
+        get: operations["list_ticks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schemas/connection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Connection Schema
+         * @description What a connection is made of. Each kind carries `x-secrets`: the names of the secrets it can hold.
+         */
+        get: operations["read_connection_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schemas/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Process Schema
+         * @description The process format as JSON Schema, with every kind of check that is installed.
+         */
+        get: operations["read_process_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -863,7 +1107,7 @@ export interface paths {
         put?: never;
         /**
          * Try Step
-         * @description Run one step of a draft definition now. Not recorded as a run.
+         * @description Run one step of a draft definition now. Not recorded as a run; what was found comes along in `contents`.
          */
         post: operations["try_step"];
         delete?: never;
@@ -1031,27 +1275,102 @@ export interface components {
             version: string;
         };
         /**
+         * Action
+         * @description One thing to do on the page. Write exactly one verb: click, fill, press, select, wait, pause or scroll.
+         */
+        Action: {
+            /**
+             * Click
+             * @description Click the first element found
+             */
+            click?: string | null;
+            /**
+             * Fill
+             * @description Put `value`, or the secret named by `secret`, into a field
+             */
+            fill?: string | null;
+            /**
+             * On
+             * @description For press: the element that gets the key
+             */
+            on?: string | null;
+            /**
+             * Pause
+             * @description Wait this long; waiting for an element is better
+             */
+            pause?: string | null;
+            /**
+             * Press
+             * @description A key such as Enter, Escape or Control+A; `on` names the element, else where focus is
+             */
+            press?: string | null;
+            /**
+             * Scroll
+             * @description `bottom`, `top`, or the selector of an element to bring into view
+             */
+            scroll?: string | null;
+            /**
+             * Secret
+             * @description For fill: the name of a secret of the connection, used at its own host only
+             */
+            secret?: string | null;
+            /**
+             * Select
+             * @description Choose the option with this `value` or label
+             */
+            select?: string | null;
+            /**
+             * Value
+             * @description For fill and select
+             */
+            value?: string | null;
+            /**
+             * Wait
+             * @description Wait until the element is visible
+             */
+            wait?: string | null;
+        };
+        /**
          * ApiCall
-         * @description One REST or GraphQL request. A GraphQL answer with `errors` fails the step.
+         * @description A REST or GraphQL request, or all pages of a list.
          */
         ApiCall: {
-            /** Connection */
+            /**
+             * Connection
+             * @description Whose base address and credentials are used
+             */
             connection?: string | null;
-            /** Form */
+            /**
+             * Cookies
+             * @description Cookies that an earlier step captured with {cookies: all}, such as ${{ steps.login.session }}
+             */
+            cookies?: string | null;
+            /**
+             * Form
+             * @description Fields to send as a form (application/x-www-form-urlencoded)
+             */
             form?: {
-                [key: string]: string;
+                [key: string]: string | string[];
             } | null;
+            /** @description A GraphQL operation to post */
             graphql?: components["schemas"]["GraphQL"] | null;
             /**
              * Headers
+             * @description Request headers
              * @default {}
              */
             headers: {
                 [key: string]: string;
             };
             /**
+             * Http2
+             * @description Offer HTTP/2 to the server
+             * @default false
+             */
+            http2: boolean;
+            /**
              * Json
-             * @description Sent as JSON
+             * @description A JSON value to send
              */
             json?: unknown;
             /**
@@ -1062,28 +1381,54 @@ export interface components {
             mask: string[];
             /**
              * Method
+             * @description The HTTP method
              * @default GET
              * @enum {string}
              */
-            method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
-            /** Path */
+            method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE";
+            /**
+             * Multipart
+             * @description Fields and files to send as multipart/form-data
+             */
+            multipart?: components["schemas"]["Part"][] | null;
+            /** @description Follow the pages of a list */
+            paginate?: components["schemas"]["Pagination"] | null;
+            /**
+             * Path
+             * @description Below the connection's base address
+             */
             path?: string | null;
             /**
              * Query
+             * @description Query parameters; a list repeats its name
              * @default {}
              */
             query: {
-                [key: string]: string | number | boolean;
+                [key: string]: string | number | boolean | (string | number | boolean)[];
+            };
+            /** @description A body to send byte for byte */
+            raw?: components["schemas"]["RawBody"] | null;
+            /**
+             * Secrets
+             * @description Fields of the form or of the JSON object that the worker fills from the connection's secrets: field name to secret name, such as {password: password}
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string | ("client_secret" | "api_key");
             };
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "api_call";
-            /** Url */
+            /**
+             * Url
+             * @description The whole address; or a connection and a path
+             */
             url?: string | null;
             /**
              * Verify Tls
+             * @description Accept valid certificates only
              * @default true
              */
             verify_tls: boolean;
@@ -1110,7 +1455,7 @@ export interface components {
              * Subject
              * @enum {string}
              */
-            subject: "status" | "url" | "title" | "selector" | "xpath" | "regex" | "text" | "body" | "header" | "jsonpath" | "elapsed" | "column" | "rows" | "count" | "size" | "age" | "content";
+            subject: "status" | "url" | "title" | "selector" | "xpath" | "regex" | "text" | "body" | "header" | "jsonpath" | "elapsed" | "column" | "rows" | "count" | "size" | "age" | "content" | "jsonld" | "pages" | "broken_links" | "missing_titles" | "mixed_content" | "redirects" | "console_errors" | "failed_requests" | "certificate" | "name" | "hash" | "columns";
         };
         /**
          * AssertionOutcome
@@ -1206,6 +1551,126 @@ export interface components {
             object: string | null;
         };
         /**
+         * BoardKey
+         * @description One open key and where it stands; `step_id` is null when it has passed every counted step.
+         */
+        BoardKey: {
+            /**
+             * Age Seconds
+             * @description Since the population says it is open
+             */
+            age_seconds?: number | null;
+            /**
+             * Here Since
+             * Format: date-time
+             * @description The first board that found it at this step
+             */
+            here_since: string;
+            /** Key */
+            key: string;
+            /** Run At */
+            run_at?: string | null;
+            /**
+             * Run Id
+             * @description The newest run for this key
+             */
+            run_id?: string | null;
+            run_status?: components["schemas"]["RunStatus"] | null;
+            /** Since At */
+            since_at?: string | null;
+            /** Step Id */
+            step_id: string | null;
+            /** Step Name */
+            step_name: string | null;
+            /** Step Number */
+            step_number: number | null;
+        };
+        /**
+         * BoardStep
+         * @description One step of the funnel. Steps without a `set` query place no keys: `counted` is false.
+         */
+        BoardStep: {
+            /** Counted */
+            counted: boolean;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Oldest Age Seconds */
+            oldest_age_seconds?: number | null;
+            /**
+             * Oldest Since
+             * @description From when the oldest waiting key counts
+             */
+            oldest_since?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /**
+             * Passed
+             * @description Open keys that have passed this step
+             * @default 0
+             */
+            passed: number;
+            /** Step Id */
+            step_id: string;
+            /**
+             * Waiting
+             * @description Keys that have passed every step before and not this one
+             * @default 0
+             */
+            waiting: number;
+        };
+        /**
+         * Browser
+         * @description Open the page in Chromium, do something on it, and look at what is there then.
+         */
+        Browser: {
+            /**
+             * Actions
+             * @description What to do on the page, in this order
+             * @default []
+             */
+            actions: components["schemas"]["Action"][];
+            /**
+             * Full Page
+             * @description The picture shows the whole page, not only the window
+             * @default false
+             */
+            full_page: boolean;
+            /**
+             * Har
+             * @description When the log of all requests (HAR, secrets hidden) is kept as evidence
+             * @default never
+             * @enum {string}
+             */
+            har: "always" | "on_failure" | "never";
+            /**
+             * Screenshot
+             * @description When a picture of the page is kept as evidence
+             * @default always
+             * @enum {string}
+             */
+            screenshot: "always" | "on_failure" | "never";
+            /**
+             * Viewport
+             * @description Width and height of the window in pixels, such as 390x844
+             * @default 1280x800
+             */
+            viewport: string;
+            /**
+             * Wait For
+             * @description Look only when this element is visible
+             */
+            wait_for?: string | null;
+            /**
+             * Wait Until
+             * @description When the page counts as open; networkidle: no request for half a second
+             * @default load
+             * @enum {string}
+             */
+            wait_until: "load" | "domcontentloaded" | "networkidle";
+        };
+        /**
          * Capture
          * @description A value taken from the answer for later steps, of a declared type (text stays text).
          */
@@ -1217,10 +1682,28 @@ export interface components {
             attribute?: string | null;
             /** Column */
             column?: string | null;
-            /** File */
-            file?: ("name" | "path" | "size" | "modified") | null;
+            /**
+             * Cookies
+             * @description The cookies of the answer, encrypted for workers, for `cookies` of a later step
+             */
+            cookies?: "all" | null;
+            /**
+             * File
+             * @description A property of the newest file
+             */
+            file?: ("name" | "path" | "size" | "modified" | "hash") | null;
+            /**
+             * Finding
+             * @description How many of these a page check found
+             */
+            finding?: ("pages" | "broken_links" | "missing_titles" | "mixed_content" | "redirects" | "console_errors" | "failed_requests") | null;
             /** Header */
             header?: string | null;
+            /**
+             * Jsonld
+             * @description A JSON path over the list of a page's JSON-LD objects
+             */
+            jsonld?: string | null;
             /** Jsonpath */
             jsonpath?: string | null;
             /**
@@ -1349,6 +1832,14 @@ export interface components {
             url: string;
         };
         /**
+         * CheckConfiguration
+         * @description The base of every kind. A subclass declares `type: Literal["…"]`, its fields, and the class variables below.
+         */
+        CheckConfiguration: {
+            /** Type */
+            type: string;
+        };
+        /**
          * ConnectionRights
          * @description What the account behind a connection may do, as a worker found it.
          */
@@ -1395,7 +1886,7 @@ export interface components {
                 [key: string]: components["schemas"]["SecretState"];
             };
             /** Settings */
-            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"];
+            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["MysqlSettings"] | components["schemas"]["MssqlSettings"] | components["schemas"]["OracleSettings"] | components["schemas"]["MongodbSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"] | components["schemas"]["S3Settings"] | components["schemas"]["SftpSettings"];
             /**
              * Updated At
              * Format: date-time
@@ -1425,30 +1916,129 @@ export interface components {
                 [key: string]: string | null;
             };
             /** Settings */
-            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"];
+            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["MysqlSettings"] | components["schemas"]["MssqlSettings"] | components["schemas"]["OracleSettings"] | components["schemas"]["MongodbSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"] | components["schemas"]["S3Settings"] | components["schemas"]["SftpSettings"];
+        };
+        /**
+         * ContentDiff
+         * @description Two pieces of evidence of the same title: a table, JSON by paths, or lines. `cut`: its end is missing.
+         */
+        ContentDiff: {
+            /**
+             * Changes
+             * @default []
+             */
+            changes: components["schemas"]["Change"][];
+            /**
+             * Cut
+             * @default false
+             */
+            cut: boolean;
+            /**
+             * Missing Lines
+             * @default []
+             */
+            missing_lines: string[];
+            /**
+             * New Lines
+             * @default []
+             */
+            new_lines: string[];
+            table?: components["schemas"]["TableDiff"] | null;
+            /** Title */
+            title: string;
+        };
+        /**
+         * Crawl
+         * @description Follow the links of a site, within limits. Broken links fail the step unless it asserts `broken_links` itself.
+         */
+        Crawl: {
+            /**
+             * Concurrency
+             * @description Requests under way at once, at most
+             * @default 4
+             */
+            concurrency: number;
+            /**
+             * Depth
+             * @description How many links away from the start; 0: the start alone
+             * @default 1
+             */
+            depth: number;
+            /**
+             * Exclude
+             * @description Regular expressions: addresses that match one are not followed
+             * @default []
+             */
+            exclude: string[];
+            /**
+             * Hosts
+             * @description Further hosts whose pages belong to the site, such as *.shop.example; the start's own always does
+             * @default []
+             */
+            hosts: string[];
+            /**
+             * Include
+             * @description Regular expressions: only addresses that match one are followed
+             * @default []
+             */
+            include: string[];
+            /**
+             * Links
+             * @description Which links must work: those to the site's own hosts, also those elsewhere, or none
+             * @default site
+             * @enum {string}
+             */
+            links: "site" | "all" | "none";
+            /**
+             * Max Bytes
+             * @description Bytes fetched in all, at most (decoded)
+             * @default 50000000
+             */
+            max_bytes: number;
+            /**
+             * Max Pages
+             * @description Pages looked at, at most
+             * @default 50
+             */
+            max_pages: number;
+            /**
+             * Sitemap
+             * @description Start from the site's sitemap too: true finds it, an address names it
+             * @default false
+             */
+            sitemap: boolean | string;
         };
         /**
          * DbQuery
          * @description One read-only statement. Values go in as binds (`:name`) only; the text is never templated.
          */
         DbQuery: {
-            /** Connection */
+            /**
+             * Connection
+             * @description The connection of the database
+             */
             connection: string;
+            /** @description MongoDB: what is asked, instead of query */
+            documents?: components["schemas"]["DocumentQuery"] | null;
             /**
              * Mask
-             * @description Columns whose values are hidden in evidence
+             * @description Columns, or keys of documents, whose values are hidden in evidence
              * @default []
              */
             mask: string[];
             /**
              * Params
+             * @description The value of each bind; here ${{ … }} is allowed
              * @default {}
              */
             params: {
                 [key: string]: unknown;
             };
-            /** Query */
-            query: string;
+            /**
+             * Query
+             * @description SQL: one select. Values are binds, such as :order, and stand in params
+             */
+            query?: string | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1489,6 +2079,12 @@ export interface components {
              * @description The input that names a run; else the first input
              */
             key?: string | null;
+            /**
+             * Maintenance
+             * @description When schedules start nothing; people still can
+             * @default []
+             */
+            maintenance: components["schemas"]["MaintenanceWindow"][];
             /** Name */
             name: string;
             /**
@@ -1498,6 +2094,8 @@ export interface components {
             notify: components["schemas"]["NotifyRule"][];
             /** Owner */
             owner?: string | null;
+            /** @description Stuck board: the keys that are open */
+            population?: components["schemas"]["Population"] | null;
             /** Process */
             process: string;
             /**
@@ -1567,6 +2165,63 @@ export interface components {
             status: "pending" | "delivered" | "undelivered";
             /** Tries */
             tries: number;
+        };
+        /**
+         * DocumentQuery
+         * @description One find, count or aggregate on a collection. A text that is `:name` as a whole stands for the value in params.
+         *
+         *     `$date`, `$oid`, `$uuid` and `$numberDecimal` are written as in MongoDB's Extended JSON: `{"$date": ":since"}`.
+         */
+        DocumentQuery: {
+            /**
+             * Collection
+             * @description Name of the collection
+             */
+            collection: string;
+            /**
+             * Filter
+             * @description For find and count: which documents, such as {"order_no": ":order"}
+             * @default {}
+             */
+            filter: {
+                [key: string]: unknown;
+            };
+            /**
+             * Limit
+             * @description For find: at most so many documents; without it, 1000 are the limit
+             */
+            limit?: number | null;
+            /**
+             * Operation
+             * @description find: documents; count: how many there are; aggregate: the result of a pipeline
+             * @default find
+             * @enum {string}
+             */
+            operation: "find" | "aggregate" | "count";
+            /**
+             * Pipeline
+             * @description For aggregate: the stages, such as [{$match: {…}}, {$group: {…}}]
+             * @default []
+             */
+            pipeline: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Projection
+             * @description For find: which fields, such as {"_id": 0, "status": 1}
+             * @default {}
+             */
+            projection: {
+                [key: string]: unknown;
+            };
+            /**
+             * Sort
+             * @description For find: fields in their order, 1 ascending, -1 descending
+             * @default {}
+             */
+            sort: {
+                [key: string]: 1 | -1;
+            };
         };
         /**
          * Evidence
@@ -1644,16 +2299,40 @@ export interface components {
          * @description Look for files below a folder or at an HTTP address: `path` may hold `*` and `?`.
          */
         FileCheck: {
-            /** Connection */
+            /**
+             * Checksum
+             * @description The newest file must fit the checksum file beside it: INV.xml and INV.xml.sha256
+             */
+            checksum?: ("sha256" | "sha512" | "sha1" | "md5") | null;
+            /**
+             * Connection
+             * @description The place: a folder, bucket, server or address
+             */
             connection?: string | null;
-            /** Path */
+            /**
+             * Delimiter
+             * @description Between the columns of a CSV file; found by itself without this
+             */
+            delimiter?: ("," | ";" | "\t" | "|") | null;
+            /**
+             * Path
+             * @description Below the connection's folder: invoices/2026-*\/INV-??.xml; ** stands for any folders
+             */
             path?: string | null;
+            /**
+             * Stable
+             * @description Look twice, so far apart: size and time of the files must not change, such as 2s
+             */
+            stable?: string | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "file_check";
-            /** Url */
+            /**
+             * Url
+             * @description The whole address of one file, instead of a connection
+             */
             url?: string | null;
         };
         /**
@@ -1666,7 +2345,10 @@ export interface components {
              * @enum {string}
              */
             kind: "files";
-            /** Root */
+            /**
+             * Root
+             * @description A folder of the workers' machine, or an address that begins with http:// or https://
+             */
             root: string;
         };
         /**
@@ -1679,14 +2361,55 @@ export interface components {
             /** Value */
             value: unknown;
         };
-        /** GraphQL */
+        /**
+         * FormLogin
+         * @description A page with a login form. Hidden fields are sent along; cookies it sets belong to the check that signed in.
+         */
+        FormLogin: {
+            /**
+             * Fields
+             * @description Further fields and what goes into them
+             * @default {}
+             */
+            fields: {
+                [key: string]: string;
+            };
+            /**
+             * Password Field
+             * @description The `name` of the field for the password
+             * @default password
+             */
+            password_field: string;
+            /**
+             * Path
+             * @description The page with the form, below the base address
+             */
+            path: string;
+            /**
+             * Username Field
+             * @description The `name` of the field for the user name
+             * @default username
+             */
+            username_field: string;
+        };
+        /**
+         * GraphQL
+         * @description A GraphQL operation. It is posted as JSON; `errors` in the answer fail the step.
+         */
         GraphQL: {
-            /** Operation Name */
+            /**
+             * Operation Name
+             * @description Which operation to run, if the text holds several
+             */
             operation_name?: string | null;
-            /** Query */
+            /**
+             * Query
+             * @description The text of the operation; values go into variables
+             */
             query: string;
             /**
              * Variables
+             * @description Values of the operation's variables
              * @default {}
              */
             variables: {
@@ -1700,6 +2423,12 @@ export interface components {
         GridColumn: {
             /** Duration Seconds */
             duration_seconds: number | null;
+            /**
+             * Kept
+             * @description Steps whose result was kept from the run that this one continues
+             * @default []
+             */
+            kept: string[];
             /** Key */
             key: string | null;
             /**
@@ -1723,24 +2452,48 @@ export interface components {
         };
         /**
          * HttpSettings
-         * @description An API or site. Secrets: `password` (basic), `token` (bearer), `api_key` (header).
+         * @description An API or site.
+         *
+         *     Secrets: `password` (basic, form), `token` (bearer), `api_key` (api_key), `client_secret` (oauth2), `client_key`
+         *     (with a client certificate).
          */
         HttpSettings: {
             /**
              * Api Key Header
+             * @description For auth: api_key, the header that carries the key
              * @default X-API-Key
              */
             api_key_header: string;
             /**
+             * Api Key Query
+             * @description For auth: api_key, the query parameter that carries the key instead of a header
+             */
+            api_key_query?: string | null;
+            /**
              * Auth
+             * @description How to sign in
              * @default none
              * @enum {string}
              */
-            auth: "none" | "basic" | "bearer" | "api_key";
-            /** Base Url */
+            auth: "none" | "basic" | "bearer" | "api_key" | "oauth2" | "form";
+            /**
+             * Base Url
+             * @description The address that the paths of steps stand below
+             */
             base_url: string;
             /**
+             * Ca Certificate
+             * @description The certificate (PEM) of the authority that signed the server's, unless this machine trusts it
+             */
+            ca_certificate?: string | null;
+            /**
+             * Client Certificate
+             * @description The certificate (PEM) to identify with; its key is the secret `client_key`
+             */
+            client_certificate?: string | null;
+            /**
              * Headers
+             * @description Sent with every request to this host
              * @default {}
              */
             headers: {
@@ -1751,10 +2504,18 @@ export interface components {
              * @enum {string}
              */
             kind: "http";
-            /** Username */
+            /** @description For auth: form, which pages use (web_crawl) */
+            login?: components["schemas"]["FormLogin"] | null;
+            /** @description For auth: oauth2 */
+            oauth2?: components["schemas"]["OAuth2Client"] | null;
+            /**
+             * Username
+             * @description For auth: basic and form
+             */
             username?: string | null;
             /**
              * Verify Tls
+             * @description Accept valid certificates only
              * @default true
              */
             verify_tls: boolean;
@@ -1794,6 +2555,65 @@ export interface components {
              */
             type: "string" | "integer" | "number" | "boolean" | "date" | "datetime";
         };
+        /**
+         * KeySet
+         * @description A read-only query whose rows are keys: one statement for all of them, however many there are.
+         */
+        KeySet: {
+            /**
+             * Connection
+             * @description A database; for `set` the population's by default
+             */
+            connection?: string | null;
+            /**
+             * Key
+             * @description The column with the key; else the first
+             */
+            key?: string | null;
+            /**
+             * Params
+             * @description Binds of the query: plain values
+             * @default {}
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Query */
+            query: string;
+            /**
+             * Timeout
+             * @description Of the query; 15s by default
+             */
+            timeout?: string | null;
+        };
+        /**
+         * MaintenanceWindow
+         * @description When nothing is to be started by schedule: `cron` with `duration`, or the moments `from` and `until`.
+         */
+        MaintenanceWindow: {
+            /**
+             * Cron
+             * @description When the window opens, five fields
+             */
+            cron?: string | null;
+            /**
+             * Duration
+             * @description With cron: how long it stays open
+             */
+            duration?: string | null;
+            /** From */
+            from?: string | null;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * Timezone
+             * @description Whose clock `cron` reads
+             * @default UTC
+             */
+            timezone: string;
+            /** Until */
+            until?: string | null;
+        };
         /** Me */
         Me: {
             /** Permissions */
@@ -1814,6 +2634,144 @@ export interface components {
             via: "session" | "token";
         };
         /**
+         * MongodbSettings
+         * @description One member of a MongoDB deployment, or a router (mongos). Secret: `password`.
+         */
+        MongodbSettings: {
+            /**
+             * Auth Database
+             * @description Where the account is kept
+             * @default admin
+             */
+            auth_database: string;
+            /**
+             * Ca Certificate
+             * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
+             */
+            ca_certificate?: string | null;
+            /**
+             * Database
+             * @description The database that is asked
+             */
+            database: string;
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
+            host: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "mongodb";
+            /**
+             * Port
+             * @description Port of the server
+             * @default 27017
+             */
+            port: number;
+            /**
+             * Tls
+             * @description disable: not encrypted; require: encrypted, any certificate is taken; verify-full: encrypted, and the certificate must be valid for this host
+             * @default require
+             * @enum {string}
+             */
+            tls: "disable" | "require" | "verify-full";
+            /**
+             * Username
+             * @description The account to sign in with: one that can only read; empty for a server without sign-in
+             */
+            username?: string | null;
+        };
+        /**
+         * MssqlSettings
+         * @description A Microsoft SQL Server database. Secret: `password`.
+         */
+        MssqlSettings: {
+            /**
+             * Ca Certificate
+             * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
+             */
+            ca_certificate?: string | null;
+            /**
+             * Database
+             * @description Name of the database
+             */
+            database: string;
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
+            host: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "mssql";
+            /**
+             * Port
+             * @description Port of the server; named instances have one as well
+             * @default 1433
+             */
+            port: number;
+            /**
+             * Tls
+             * @description disable: not encrypted; require: encrypted, any certificate is taken; verify-full: encrypted, and the certificate must be valid for this host
+             * @default require
+             * @enum {string}
+             */
+            tls: "disable" | "require" | "verify-full";
+            /**
+             * Username
+             * @description The account to sign in with: one that can only read
+             */
+            username: string;
+        };
+        /**
+         * MysqlSettings
+         * @description A MySQL or MariaDB database. Secret: `password`.
+         */
+        MysqlSettings: {
+            /**
+             * Ca Certificate
+             * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
+             */
+            ca_certificate?: string | null;
+            /**
+             * Database
+             * @description Name of the database
+             */
+            database: string;
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
+            host: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "mysql";
+            /**
+             * Port
+             * @description Port of the server
+             * @default 3306
+             */
+            port: number;
+            /**
+             * Tls
+             * @description disable: not encrypted; require: encrypted, any certificate is taken; verify-full: encrypted, and the certificate must be valid for this host
+             * @default require
+             * @enum {string}
+             */
+            tls: "disable" | "require" | "verify-full";
+            /**
+             * Username
+             * @description The account to sign in with: one that can only read
+             */
+            username: string;
+        };
+        /**
          * NotifyRule
          * @description Whom to tell, and when. `channel` names a channel of the notifier.
          */
@@ -1830,10 +2788,120 @@ export interface components {
             /** Remind Every */
             remind_every?: string | null;
         };
+        /**
+         * OAuth2Client
+         * @description OAuth 2 client credentials: an access token is fetched with `client_id` and the secret `client_secret`.
+         */
+        OAuth2Client: {
+            /**
+             * Audience
+             * @description For issuers that want an `audience`
+             */
+            audience?: string | null;
+            /**
+             * Client Id
+             * @description The public name of the client
+             */
+            client_id: string;
+            /**
+             * Scope
+             * @description Scopes to ask for, separated by blanks
+             */
+            scope?: string | null;
+            /**
+             * Send Credentials
+             * @description How the issuer takes them: as basic authentication, or as fields of the form
+             * @default header
+             * @enum {string}
+             */
+            send_credentials: "header" | "body";
+            /**
+             * Token Url
+             * @description Where access tokens are issued
+             */
+            token_url: string;
+        };
+        /**
+         * OracleSettings
+         * @description An Oracle database, reached in thin mode. Secret: `password`.
+         */
+        OracleSettings: {
+            /**
+             * Ca Certificate
+             * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
+             */
+            ca_certificate?: string | null;
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
+            host: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "oracle";
+            /**
+             * Port
+             * @description Port of the listener; with TLS mostly 2484
+             * @default 1521
+             */
+            port: number;
+            /**
+             * Service Name
+             * @description The service to connect to, such as erp.example.com
+             */
+            service_name: string;
+            /**
+             * Tls
+             * @description disable: not encrypted; require: encrypted, any certificate is taken; verify-full: encrypted, and the certificate must be valid for this host
+             * @default require
+             * @enum {string}
+             */
+            tls: "disable" | "require" | "verify-full";
+            /**
+             * Username
+             * @description The account to sign in with: one that can only read
+             */
+            username: string;
+        };
+        /**
+         * Overview
+         * @description A page of the overview: how all active processes stand, and those that need a person first.
+         */
+        Overview: {
+            /**
+             * By Status
+             * @description Status of the last run → how many processes
+             */
+            by_status: {
+                [key: string]: number;
+            };
+            /** Items */
+            items: components["schemas"]["ProcessRow"][];
+            /** Never Run */
+            never_run: number;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Processes */
+            processes: number;
+            /**
+             * Running
+             * @description Runs under way
+             */
+            running: number;
+        };
         /** Page[AuditEntry] */
         Page_AuditEntry_: {
             /** Items */
             items: components["schemas"]["AuditEntry"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[BoardKey] */
+        Page_BoardKey_: {
+            /** Items */
+            items: components["schemas"]["BoardKey"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -1900,6 +2968,20 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[ScheduleView] */
+        Page_ScheduleView_: {
+            /** Items */
+            items: components["schemas"]["ScheduleView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[TickView] */
+        Page_TickView_: {
+            /** Items */
+            items: components["schemas"]["TickView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[TokenView] */
         Page_TokenView_: {
             /** Items */
@@ -1913,6 +2995,95 @@ export interface components {
             items: components["schemas"]["UserView"][];
             /** Next Cursor */
             next_cursor?: string | null;
+        };
+        /**
+         * Pagination
+         * @description Follow the pages of a list. Assertions and captures then see one JSON document of all of them:
+         *     `{"items": […], "pages": 3, "last": {…}}`.
+         */
+        Pagination: {
+            /**
+             * By
+             * @description How the next page is found: link (the header `Link: rel=next`), url (an address in the answer), cursor (a value in the answer, sent as `parameter`), page or offset (a number, sent as `parameter`)
+             * @enum {string}
+             */
+            by: "link" | "url" | "cursor" | "page" | "offset";
+            /**
+             * First
+             * @description For page and offset: number of the first page
+             * @default 1
+             */
+            first: number;
+            /**
+             * Items
+             * @description JSON path of the entries of one page, such as $.orders[*]
+             * @default $[*]
+             */
+            items: string;
+            /**
+             * Max Items
+             * @description More entries than this fail the step
+             * @default 10000
+             */
+            max_items: number;
+            /**
+             * Max Pages
+             * @description More pages than this fail the step
+             * @default 20
+             */
+            max_pages: number;
+            /**
+             * Next
+             * @description For url and cursor: JSON path of what leads on
+             */
+            next?: string | null;
+            /**
+             * Parameter
+             * @description For cursor, page and offset: the query parameter that carries it
+             */
+            parameter?: string | null;
+            /**
+             * Step
+             * @description For page and offset: what is added each time
+             * @default 1
+             */
+            step: number;
+            /**
+             * Until
+             * @description Stop behind the page in which this JSON path finds something
+             */
+            until?: string | null;
+        };
+        /**
+         * Part
+         * @description One part of a multipart form: a field, or a file.
+         */
+        Part: {
+            /**
+             * Base64
+             * @description Its content as base64
+             */
+            base64?: string | null;
+            /**
+             * Content Type
+             * @description Media type, such as application/pdf
+             */
+            content_type?: string | null;
+            /**
+             * Filename
+             * @description Makes it a file of this name
+             */
+            filename?: string | null;
+            /**
+             * Name
+             * @description Name of the field
+             */
+            name: string;
+            /**
+             * Text
+             * @description Its content as text
+             */
+            text?: string | null;
         };
         /**
          * PasswordChange
@@ -2015,13 +3186,65 @@ export interface components {
             };
         };
         /**
+         * Population
+         * @description Which keys are open: what the stuck board places. At most 10,000.
+         */
+        Population: {
+            /**
+             * Connection
+             * @description A database; for `set` the population's by default
+             */
+            connection?: string | null;
+            /**
+             * Input
+             * @description The input a key is given to for a check; else the key input
+             */
+            input?: string | null;
+            /**
+             * Key
+             * @description The column with the key; else the first
+             */
+            key?: string | null;
+            /**
+             * Params
+             * @description Binds of the query: plain values
+             * @default {}
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Query */
+            query: string;
+            /**
+             * Since
+             * @description The column a key's age counts from
+             */
+            since?: string | null;
+            /**
+             * Timeout
+             * @description Of the query; 15s by default
+             */
+            timeout?: string | null;
+        };
+        /**
          * PostgresqlSettings
          * @description A PostgreSQL database. Secret: `password`.
          */
         PostgresqlSettings: {
-            /** Database */
+            /**
+             * Ca Certificate
+             * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
+             */
+            ca_certificate?: string | null;
+            /**
+             * Database
+             * @description Name of the database
+             */
             database: string;
-            /** Host */
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
             host: string;
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2030,16 +3253,21 @@ export interface components {
             kind: "postgresql";
             /**
              * Port
+             * @description Port of the server
              * @default 5432
              */
             port: number;
             /**
              * Tls
+             * @description disable: not encrypted; require: encrypted, any certificate is taken; verify-full: encrypted, and the certificate must be valid for this host
              * @default require
              * @enum {string}
              */
             tls: "disable" | "require" | "verify-full";
-            /** Username */
+            /**
+             * Username
+             * @description The account to sign in with: one that can only read
+             */
             username: string;
         };
         /**
@@ -2268,6 +3496,28 @@ export interface components {
             last_result_at: string | null;
             /** Workers */
             workers: number;
+        };
+        /**
+         * RawBody
+         * @description A body sent byte for byte.
+         */
+        RawBody: {
+            /**
+             * Base64
+             * @description The body as base64
+             */
+            base64?: string | null;
+            /**
+             * Content Type
+             * @description Media type, such as text/xml
+             * @default application/octet-stream
+             */
+            content_type: string;
+            /**
+             * Text
+             * @description The body as text (UTF-8)
+             */
+            text?: string | null;
         };
         /**
          * Retry
@@ -2678,6 +3928,11 @@ export interface components {
             };
             /** Key */
             key?: string | null;
+            /**
+             * Last Good Of
+             * @description Whether the last good run is one of the same key, or only of the same process
+             */
+            last_good_of?: ("key" | "process") | null;
             /** Last Good Run */
             last_good_run?: string | null;
             /** Last Seq */
@@ -2720,13 +3975,70 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
         };
         /**
+         * S3Settings
+         * @description A bucket of Amazon S3 or of a store that speaks its language. Secrets: `secret_access_key`, `session_token`.
+         */
+        S3Settings: {
+            /**
+             * Access Key Id
+             * @description Without it the bucket is read as anybody may
+             */
+            access_key_id?: string | null;
+            /**
+             * Bucket
+             * @description Name of the bucket
+             */
+            bucket: string;
+            /**
+             * Endpoint Url
+             * @description Address of a store that is not Amazon's, such as https://minio.example.com:9000
+             */
+            endpoint_url?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "s3";
+            /**
+             * Prefix
+             * @description Paths of steps stand below this beginning of names, such as out/invoices
+             * @default
+             */
+            prefix: string;
+            /**
+             * Region
+             * @description Region of the bucket
+             * @default us-east-1
+             */
+            region: string;
+            /**
+             * Verify Tls
+             * @description Accept valid certificates only
+             * @default true
+             */
+            verify_tls: boolean;
+        };
+        /**
          * Schedule
          * @description When to run by itself: `every` or `cron` (five fields) with a time zone.
          */
         Schedule: {
-            /** Cron */
+            /**
+             * Catch Up
+             * @description What becomes of ticks that nobody could start: recorded only, or one run for them
+             * @default skip
+             * @enum {string}
+             */
+            catch_up: "skip" | "once";
+            /**
+             * Cron
+             * @description Minute, hour, day, month, weekday
+             */
             cron?: string | null;
-            /** Every */
+            /**
+             * Every
+             * @description Counted without regard to days and summer time
+             */
             every?: string | null;
             /**
              * Inputs
@@ -2736,10 +4048,83 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * Jitter
+             * @description Starts up to so much later, so that not all start at once
+             */
+            jitter?: string | null;
+            /**
              * Timezone
+             * @description Whose clock `cron` reads
              * @default UTC
              */
             timezone: string;
+        };
+        /**
+         * ScheduleView
+         * @description One schedule of a process. Moments are the database's clock.
+         */
+        ScheduleView: {
+            /**
+             * Catch Up
+             * @enum {string}
+             */
+            catch_up: "skip" | "once";
+            /** Cron */
+            cron?: string | null;
+            /** Every Seconds */
+            every_seconds?: number | null;
+            /**
+             * Inputs
+             * @default {}
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Jitter Seconds */
+            jitter_seconds?: number | null;
+            /** Last Outcome */
+            last_outcome?: string | null;
+            /** Last Run Id */
+            last_run_id?: string | null;
+            /** Last Tick At */
+            last_tick_at?: string | null;
+            /**
+             * Next Run At
+             * @description Null while it is paused or its process is off
+             */
+            next_run_at?: string | null;
+            /**
+             * Number
+             * @description Its place in the definition, from 1
+             */
+            number: number;
+            /** Paused At */
+            paused_at?: string | null;
+            /** Paused By */
+            paused_by?: string | null;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
+            /**
+             * Schedule Id
+             * @description Made of process, rhythm and inputs: it stays while these stay
+             */
+            schedule_id: string;
+            /**
+             * State
+             * @description process_off: the process is not active
+             * @enum {string}
+             */
+            state: "active" | "paused" | "process_off";
+            /** Timezone */
+            timezone: string;
+            /**
+             * Upcoming
+             * @description The next ticks, jitter and maintenance left out
+             * @default []
+             */
+            upcoming: string[];
         };
         /**
          * SecretState
@@ -2750,6 +4135,51 @@ export interface components {
             set: boolean;
             /** Updated At */
             updated_at?: string | null;
+        };
+        /**
+         * SftpSettings
+         * @description A folder of an SFTP server. Secrets: `password` or `private_key` (with `passphrase`), as `auth` says.
+         */
+        SftpSettings: {
+            /**
+             * Auth
+             * @description How to sign in
+             * @default password
+             * @enum {string}
+             */
+            auth: "password" | "private_key";
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
+            host: string;
+            /**
+             * Host Key
+             * @description The server's public key, as `ssh-keyscan` prints it behind the name: `ssh-ed25519 AAAA…`
+             */
+            host_key: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "sftp";
+            /**
+             * Port
+             * @description Port of the server
+             * @default 22
+             */
+            port: number;
+            /**
+             * Root
+             * @description The folder that the paths of steps stand below
+             * @default /
+             */
+            root: string;
+            /**
+             * Username
+             * @description The account to sign in with
+             */
+            username: string;
         };
         /** SignIn */
         SignIn: {
@@ -2792,7 +4222,10 @@ export interface components {
              * @enum {string}
              */
             kind: "sqlite";
-            /** Path */
+            /**
+             * Path
+             * @description Absolute path of the file, below a folder that the installation allows (STEPTRAIL_FILE_ROOTS)
+             */
             path: string;
         };
         /**
@@ -2873,6 +4306,8 @@ export interface components {
             retry?: components["schemas"]["Retry"] | null;
             /** Runbook */
             runbook?: string | null;
+            /** @description Stuck board: a query that returns the open keys that passed this step */
+            set?: components["schemas"]["KeySet"] | null;
             /**
              * Since
              * @description When the allowance starts: one `${{ … }}`; else the run's start
@@ -2899,12 +4334,29 @@ export interface components {
              * @default []
              */
             changes: components["schemas"]["Change"][];
+            /**
+             * Contents
+             * @description What the evidence holds differently, piece by piece
+             * @default []
+             */
+            contents: components["schemas"]["ContentDiff"][];
+            /**
+             * Definition
+             * @description What definition or connection say differently: `check.path`
+             * @default []
+             */
+            definition: components["schemas"]["Change"][];
             /** Duration Seconds */
             duration_seconds?: number | null;
             /** Name */
             name: string;
             /** Number */
             number: number;
+            /**
+             * Slower By Seconds
+             * @description Only if it is at least a fifth and 50 ms slower
+             */
+            slower_by_seconds?: number | null;
             /** Status */
             status: string;
             /** Step Id */
@@ -2933,79 +4385,6 @@ export interface components {
             step_id: string;
             /** Success Rate */
             success_rate: number | null;
-        };
-        /**
-         * StepResult
-         * @description How one attempt ended. `ok` false carries `failure_class`; `ours`: we could not check (error, not failed).
-         */
-        StepResult: {
-            /**
-             * Assertions
-             * @default []
-             */
-            assertions: components["schemas"]["AssertionOutcome"][];
-            /** Attempt */
-            attempt: number;
-            /**
-             * Capture Types
-             * @description Of captures that JSON cannot tell: `datetime`
-             * @default {}
-             */
-            capture_types: {
-                [key: string]: string;
-            };
-            /**
-             * Captures
-             * @default {}
-             */
-            captures: {
-                [key: string]: unknown;
-            };
-            /** Duration Seconds */
-            duration_seconds: number;
-            /**
-             * Evidence
-             * @default []
-             */
-            evidence: components["schemas"]["Evidence"][];
-            failure_class?: components["schemas"]["FailureClass"] | null;
-            /**
-             * Findings
-             * @default []
-             */
-            findings: components["schemas"]["Finding"][];
-            /** Message */
-            message?: string | null;
-            /** Ok */
-            ok: boolean;
-            /**
-             * Ours
-             * @default false
-             */
-            ours: boolean;
-            /** Reason */
-            reason?: string | null;
-            /** Run Id */
-            run_id: string;
-            /** Step Id */
-            step_id: string;
-            /**
-             * Target
-             * @description What was touched, without secrets: a URL, `erp · select …`
-             */
-            target?: string | null;
-            /**
-             * Timings
-             * @description Seconds per phase: dns, connect, tls, first_byte, body, total
-             * @default {}
-             */
-            timings: {
-                [key: string]: number;
-            };
-            /** Token */
-            token: string;
-            /** Worker Id */
-            worker_id: string;
         };
         /**
          * StepStatus
@@ -3127,6 +4506,145 @@ export interface components {
              */
             waiting_until?: string | null;
         };
+        /**
+         * StuckBoard
+         * @description The last board that was taken. A refresh that failed leaves it as it was and says why in `message`.
+         */
+        StuckBoard: {
+            /** Age Seconds */
+            age_seconds?: number | null;
+            /**
+             * Duration Seconds
+             * @description How long its queries took
+             */
+            duration_seconds?: number | null;
+            /**
+             * Failed At
+             * @description When the last refresh failed, if it did
+             */
+            failed_at?: string | null;
+            /**
+             * Finished
+             * @description Open keys that have passed every counted step
+             * @default 0
+             */
+            finished: number;
+            /**
+             * Input
+             * @description The input a key is given to when it is checked
+             */
+            input?: string | null;
+            /**
+             * Message
+             * @description Why it failed
+             */
+            message?: string | null;
+            /**
+             * Open Keys
+             * @default 0
+             */
+            open_keys: number;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
+            /**
+             * Revision
+             * @description Of the definition it was taken with
+             */
+            revision?: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "never_taken" | "ready";
+            /** Steps */
+            steps: components["schemas"]["BoardStep"][];
+            /** Taken At */
+            taken_at?: string | null;
+            /** Taken By */
+            taken_by?: string | null;
+        };
+        /**
+         * TableDiff
+         * @description Two tables, compared by the columns both have. `changed`: cells, where both have one row; lists are bounded.
+         */
+        TableDiff: {
+            /** After Rows */
+            after_rows: number;
+            /** Before Rows */
+            before_rows: number;
+            /**
+             * Changed
+             * @default []
+             */
+            changed: components["schemas"]["Change"][];
+            /**
+             * Missing Columns
+             * @default []
+             */
+            missing_columns: string[];
+            /**
+             * Missing Rows
+             * @default []
+             */
+            missing_rows: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * New Columns
+             * @default []
+             */
+            new_columns: string[];
+            /**
+             * New Rows
+             * @default []
+             */
+            new_rows: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
+         * TickView
+         * @description What became of a tick, or of `count` ticks in a row from `tick_at` to `until_at`.
+         *
+         *     `started`: a run was begun. Everything else is time without measurement: `skipped` on purpose (`maintenance`,
+         *     `paused`, `still_running`, `process_off`), `missed` (nobody was there: `late`), `refused` (`invalid_inputs`, …).
+         */
+        TickView: {
+            /** Count */
+            count: number;
+            /**
+             * Decided At
+             * Format: date-time
+             */
+            decided_at: string;
+            /** Message */
+            message?: string | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "started" | "skipped" | "missed" | "refused";
+            /** Process Id */
+            process_id: string;
+            /** Reason */
+            reason?: string | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Schedule Id */
+            schedule_id: string;
+            /**
+             * Tick At
+             * Format: date-time
+             */
+            tick_at: string;
+            /**
+             * Until At
+             * Format: date-time
+             */
+            until_at: string;
+        };
         /** TokenCreated */
         TokenCreated: {
             /**
@@ -3190,6 +4708,133 @@ export interface components {
              * @enum {string}
              */
             role: "viewer" | "operator" | "editor" | "admin";
+        };
+        /**
+         * Trend
+         * @description Figures day by day, of a process or of one step of it.
+         */
+        Trend: {
+            /** Days */
+            days: components["schemas"]["TrendDay"][];
+            /** Process Id */
+            process_id: string;
+            /**
+             * Since
+             * Format: date
+             */
+            since: string;
+            /** Step Id */
+            step_id: string | null;
+            /**
+             * Until
+             * Format: date
+             * @description The last day, inclusive
+             */
+            until: string;
+        };
+        /**
+         * TrendDay
+         * @description One UTC day with runs. Nothing measured is null; a day without runs is left out.
+         */
+        TrendDay: {
+            /** By Status */
+            by_status: {
+                [key: string]: number;
+            };
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** P50 Seconds */
+            p50_seconds: number | null;
+            /** P95 Seconds */
+            p95_seconds: number | null;
+            /** Runs */
+            runs: number;
+            /** Success Rate */
+            success_rate: number | null;
+        };
+        /**
+         * TriedStep
+         * @description How a tried step ended, with what was found: no run keeps it, so it comes along.
+         */
+        TriedStep: {
+            /**
+             * Assertions
+             * @default []
+             */
+            assertions: components["schemas"]["AssertionOutcome"][];
+            /** Attempt */
+            attempt: number;
+            /**
+             * Capture Types
+             * @description Of captures that JSON cannot tell: `datetime`
+             * @default {}
+             */
+            capture_types: {
+                [key: string]: string;
+            };
+            /**
+             * Captures
+             * @default {}
+             */
+            captures: {
+                [key: string]: unknown;
+            };
+            /**
+             * Contents
+             * @description Text of each piece of evidence by its id, at most 200,000 characters; no pictures
+             * @default {}
+             */
+            contents: {
+                [key: string]: string;
+            };
+            /** Duration Seconds */
+            duration_seconds: number;
+            /**
+             * Evidence
+             * @default []
+             */
+            evidence: components["schemas"]["Evidence"][];
+            failure_class?: components["schemas"]["FailureClass"] | null;
+            /**
+             * Findings
+             * @default []
+             */
+            findings: components["schemas"]["Finding"][];
+            /** Message */
+            message?: string | null;
+            /** Ok */
+            ok: boolean;
+            /**
+             * Ours
+             * @default false
+             */
+            ours: boolean;
+            /** Reason */
+            reason?: string | null;
+            /** Run Id */
+            run_id: string;
+            /** Step Id */
+            step_id: string;
+            /**
+             * Target
+             * @description What was touched, without secrets: a URL, `erp · select …`
+             */
+            target?: string | null;
+            /**
+             * Timings
+             * @description Seconds per phase: dns, connect, tls, first_byte, body, total
+             * @default {}
+             */
+            timings: {
+                [key: string]: number;
+            };
+            /** Token */
+            token: string;
+            /** Worker Id */
+            worker_id: string;
         };
         /**
          * TryStep
@@ -3313,29 +4958,63 @@ export interface components {
         };
         /**
          * WebCrawl
-         * @description Fetch one page and look into it.
+         * @description Fetch a page and look into it; with `crawl` its site as well, with `render` or `browser` as Chromium shows it.
          */
         WebCrawl: {
-            /** Connection */
+            /** @description Open the page in Chromium, and what to do there */
+            browser?: components["schemas"]["Browser"] | null;
+            /**
+             * Conditional
+             * @description Ask `not modified since` for a page seen before, and look at the one kept if it is so
+             * @default true
+             */
+            conditional: boolean;
+            /**
+             * Connection
+             * @description The connection that holds base address and credentials
+             */
             connection?: string | null;
+            /** @description Follow the links of the site */
+            crawl?: components["schemas"]["Crawl"] | null;
             /**
              * Headers
+             * @description Sent with the request, to the page's own host only
              * @default {}
              */
             headers: {
                 [key: string]: string;
             };
-            /** Path */
+            /**
+             * Path
+             * @description The page below the connection's base address
+             */
             path?: string | null;
+            /**
+             * Render
+             * @description Open the page in Chromium, with the browser's defaults
+             * @default false
+             */
+            render: boolean;
+            /**
+             * Robots
+             * @description Whether robots.txt and its crawl-delay count; ignore is for sites of your own
+             * @default obey
+             * @enum {string}
+             */
+            robots: "obey" | "ignore";
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "web_crawl";
-            /** Url */
+            /**
+             * Url
+             * @description The page's whole address; else write connection and path
+             */
             url?: string | null;
             /**
              * Verify Tls
+             * @description False accepts any certificate
              * @default true
              */
             verify_tls: boolean;
@@ -5163,6 +6842,159 @@ export interface operations {
             };
         };
     };
+    read_trend: {
+        parameters: {
+            query?: {
+                /** @description Of one step; else of whole runs */
+                step_id?: string | null;
+                /** @description From this moment on */
+                since?: string | null;
+                /** @description Before this moment */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trend"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_overview: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_processes: {
         parameters: {
             query?: {
@@ -6290,6 +8122,245 @@ export interface operations {
             };
         };
     };
+    read_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StuckBoard"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_board: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StuckBoard"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_board_keys: {
+        parameters: {
+            query?: {
+                /** @description Keys waiting at this step */
+                step_id?: string | null;
+                /** @description Only keys that have passed every counted step */
+                finished?: boolean;
+                /** @description The beginning of a key */
+                q?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                process_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BoardKey_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_queues: {
         parameters: {
             query?: never;
@@ -7142,6 +9213,82 @@ export interface operations {
             };
         };
     };
+    read_bundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancel_run: {
         parameters: {
             query?: never;
@@ -7464,6 +9611,521 @@ export interface operations {
             };
         };
     };
+    list_schedules: {
+        parameters: {
+            query?: {
+                /** @description Only those of this process */
+                process_id?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ScheduleView_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_ticks: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TickView_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_connection_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_process_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     open_session: {
         parameters: {
             query?: never;
@@ -7720,7 +10382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StepResult"];
+                    "application/json": components["schemas"]["TriedStep"];
                 };
             };
             /** @description Not signed in, or the sign-in is over */

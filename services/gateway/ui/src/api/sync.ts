@@ -46,6 +46,7 @@ export function syncWith(queries: QueryClient): (message: LiveMessage) => void {
     }
     if (message.kind === "process") {
       refresh(["process", message.event.process_id], RUN_QUIET_MS);
+      refresh(["overview"], LIST_QUIET_MS);
       refresh(["processes"], LIST_QUIET_MS);
       refresh(["facets"], LIST_QUIET_MS);
       return;
@@ -55,16 +56,25 @@ export function syncWith(queries: QueryClient): (message: LiveMessage) => void {
     if (!message.event.type.startsWith("run.")) return;
     refresh(["latest-run", message.event.process_id], RUN_QUIET_MS);
     refresh(["grid", message.event.process_id], LIST_QUIET_MS);
-    refresh(["processes"], LIST_QUIET_MS);
+    refresh(["overview"], LIST_QUIET_MS * pagesOf(queries, "overview"));
+    refresh(["processes"], LIST_QUIET_MS * pagesOf(queries, "processes"));
     refresh(["runs"], LIST_QUIET_MS);
   };
+}
+
+/** How many pages of a list are held: the more there are, the more seldom all of them are read again. */
+function pagesOf(queries: QueryClient, resource: string): number {
+  const held = queries.getQueriesData<{ pages?: unknown[] }>({ queryKey: [resource] });
+  return Math.max(1, ...held.map(([, data]) => data?.pages?.length ?? 0));
 }
 
 function patch(queries: QueryClient, event: RunEvent): void {
   queries.setQueryData<RunView>(["run", event.run_id], (run) => run && applyToRun(run, event));
   queries.setQueryData<GridColumn[]>(["grid", event.process_id], (columns) => columns && applyToGrid(columns, event, GRID_COLUMNS));
   if (!event.type.startsWith("run.")) return;
-  queries.setQueriesData<Pages<ProcessRow>>({ queryKey: ["processes"] }, (data) => data && mapItems(data, (row) => applyToRow(row, event)));
+  for (const resource of ["overview", "processes"]) {
+    queries.setQueriesData<Pages<ProcessRow>>({ queryKey: [resource] }, (data) => data && mapItems(data, (row) => applyToRow(row, event)));
+  }
   queries.setQueriesData<Pages<RunSummary>>({ queryKey: ["runs"] }, (data) => data && mapItems(data, (run) => applyToSummary(run, event)));
 }
 

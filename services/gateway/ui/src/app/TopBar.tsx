@@ -11,12 +11,22 @@ import { setTheme, setZone, usePreferences } from "@/lib/preferences";
 import styles from "./TopBar.module.css";
 
 const PLACES = [
-  { to: "/", name: "Overview", holds: /^\/$/ },
-  { to: "/processes", name: "Processes", holds: /^\/(processes|runs)\b/ },
-  { to: "/history", name: "History", holds: /^\/history\b/ },
+  { to: "/", name: "Overview", holds: /^\/$/, needs: "runs.read" },
+  { to: "/processes", name: "Processes", holds: /^\/(processes|runs)\b/, needs: "processes.read" },
+  { to: "/history", name: "History", holds: /^\/history\b/, needs: "runs.read" },
+  { to: "/notifications", name: "Notifications", holds: /^\/notifications\b/, needs: "deliveries.read" },
+  { to: "/connections", name: "Connections", holds: /^\/connections\b/, needs: "connections.read" },
+  { to: "/administration", name: "Administration", holds: /^\/administration\b/, needs: "workers.read" },
 ] as const;
 
+/** The places this person may enter. */
+function usePlaces() {
+  const me = useMe();
+  return PLACES.filter(({ needs }) => me?.permissions.includes(needs));
+}
+
 export function TopBar({ onHelp }: { onHelp: () => void }) {
+  const places = usePlaces();
   const path = useRouterState({ select: (state) => state.location.pathname });
   return (
     <header className={styles.bar}>
@@ -26,7 +36,7 @@ export function TopBar({ onHelp }: { onHelp: () => void }) {
         <span>Steptrail</span>
       </Link>
       <nav className={styles.nav} aria-label="Main">
-        {PLACES.map(({ to, name, holds }) => (
+        {places.map(({ to, name, holds }) => (
           <Link key={to} to={to} className={styles.place} aria-current={holds.test(path) ? "page" : undefined}>
             {name}
           </Link>
@@ -41,6 +51,7 @@ export function TopBar({ onHelp }: { onHelp: () => void }) {
 
 /** The places as a menu, where there is no room for them side by side. */
 function PlacesMenu() {
+  const places = usePlaces();
   const navigate = useNavigate();
   return (
     <Menu
@@ -51,7 +62,7 @@ function PlacesMenu() {
         </button>
       }
     >
-      {PLACES.map(({ to, name }) => (
+      {places.map(({ to, name }) => (
         <MenuItem key={to} onSelect={() => void navigate({ to })}>
           {name}
         </MenuItem>
@@ -119,6 +130,7 @@ function PersonMenu({ onHelp }: { onHelp: () => void }) {
         ]}
       />
       <MenuSeparator />
+      <MenuItem onSelect={() => void navigate({ to: "/administration", search: { tab: "account" } })}>Your tokens and password</MenuItem>
       <MenuItem onSelect={onHelp} hint="?">
         Keyboard shortcuts
       </MenuItem>

@@ -5,7 +5,7 @@ import { OverviewPage } from "@/features/overview/OverviewPage";
 import { ProcessesPage } from "@/features/processes/ProcessesPage";
 import { ProcessRoute, RunRoute } from "@/features/run/routes";
 import { SignInPage } from "@/features/session/SignInPage";
-import { definitionSearch, historySearch, overviewSearch, processesSearch, processSearch, runSearch, signInSearch } from "@/lib/search";
+import { administrationSearch, boardSearch, connectionSearch, definitionSearch, historySearch, newProcessSearch, notificationsSearch, overviewSearch, processesSearch, processSearch, runSearch, signInSearch, trendsSearch } from "@/lib/search";
 import { FaultPage, NotFoundPage } from "./faults";
 import { queryClient } from "./queryClient";
 import { Shell } from "./Shell";
@@ -41,6 +41,17 @@ const definition = createRoute({
   validateSearch: definitionSearch,
   component: lazyRouteComponent(() => import("@/features/definition/DefinitionPage"), "DefinitionPage"),
 });
+const newProcess = createRoute({
+  getParentRoute: () => inside,
+  path: "/processes/new",
+  validateSearch: newProcessSearch,
+  component: lazyRouteComponent(() => import("@/features/editor/routes"), "NewRoute"),
+});
+const edit = createRoute({
+  getParentRoute: () => inside,
+  path: "/processes/$processId/edit",
+  component: lazyRouteComponent(() => import("@/features/editor/routes"), "EditRoute"),
+});
 const run = createRoute({ getParentRoute: () => inside, path: "/runs/$runId", validateSearch: runSearch, component: RunRoute });
 const history = createRoute({
   getParentRoute: () => inside,
@@ -49,7 +60,48 @@ const history = createRoute({
   component: lazyRouteComponent(() => import("@/features/history/HistoryPage"), "HistoryPage"),
 });
 
-const routeTree = root.addChildren([signIn, inside.addChildren([overview, processes, process, definition, run, history])]);
+const connections = createRoute({
+  getParentRoute: () => inside,
+  path: "/connections",
+  component: lazyRouteComponent(() => import("@/features/connections/ConnectionsPage"), "ConnectionsPage"),
+});
+const newConnection = createRoute({
+  getParentRoute: () => inside,
+  path: "/connections/new",
+  validateSearch: connectionSearch,
+  component: lazyRouteComponent(() => import("@/features/connections/NewConnectionPage"), "NewConnectionPage"),
+});
+const connection = createRoute({
+  getParentRoute: () => inside,
+  path: "/connections/$connectionId",
+  component: lazyRouteComponent(() => import("@/features/connections/ConnectionPage"), "ConnectionPage"),
+});
+const notifications = createRoute({
+  getParentRoute: () => inside,
+  path: "/notifications",
+  validateSearch: notificationsSearch,
+  component: lazyRouteComponent(() => import("@/features/notifications/NotificationsPage"), "NotificationsPage"),
+});
+const administration = createRoute({
+  getParentRoute: () => inside,
+  path: "/administration",
+  validateSearch: administrationSearch,
+  component: lazyRouteComponent(() => import("@/features/administration/AdministrationPage"), "AdministrationPage"),
+});
+const board = createRoute({
+  getParentRoute: () => inside,
+  path: "/processes/$processId/stuck-board",
+  validateSearch: boardSearch,
+  component: lazyRouteComponent(() => import("@/features/board/BoardPage"), "BoardPage"),
+});
+const trends = createRoute({
+  getParentRoute: () => inside,
+  path: "/history/trends",
+  validateSearch: trendsSearch,
+  component: lazyRouteComponent(() => import("@/features/trends/TrendsPage"), "TrendsPage"),
+});
+
+const routeTree = root.addChildren([signIn, inside.addChildren([overview, processes, process, definition, newProcess, edit, run, history, connections, newConnection, connection, notifications, administration, board, trends])]);
 
 export const router = createRouter({
   routeTree,

@@ -35,4 +35,4 @@ export function Kbd({ children }: { children: ReactNode }) {
 }
 
 /** The same look for links that act like buttons. */
-export const buttonClass = (look: "plain" | "quiet" = "plain") => clsx(styles.button, styles[look]);
+export const buttonClass = (look: "plain" | "primary" | "quiet" = "plain") => clsx(styles.button, styles[look]);

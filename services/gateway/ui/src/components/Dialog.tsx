@@ -1,8 +1,9 @@
+import clsx from "clsx";
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import styles from "./Dialog.module.css";
 import { Icon } from "./Icon";
 
-type Props = { title: string; subtitle?: ReactNode; onClose: () => void; children: ReactNode; wide?: boolean };
+type Props = { title: string; subtitle?: ReactNode; onClose: () => void; children: ReactNode; /** `full` for what stands side by side. */ wide?: boolean | "full" };
 
 /** A modal built on the browser's own dialog: it holds the focus, closes on Escape and gives the focus back. */
 export function Dialog({ title, subtitle, onClose, children, wide = false }: Props) {
@@ -10,12 +11,15 @@ export function Dialog({ title, subtitle, onClose, children, wide = false }: Pro
   const titleId = useId();
   useEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (!dialog || dialog.open) return;
+    dialog.showModal();
+    // Who opened a form wants to write into it; the browser would begin at the button that closes it.
+    dialog.querySelector<HTMLElement>("input:not([readonly]):not([hidden]), select, textarea")?.focus();
   }, []);
   return (
     <dialog
       ref={ref}
-      className={wide ? `${styles.dialog} ${styles.wide}` : styles.dialog}
+      className={clsx(styles.dialog, wide && styles.wide, wide === "full" && styles.full)}
       aria-labelledby={titleId}
       onCancel={(event) => {
         event.preventDefault();

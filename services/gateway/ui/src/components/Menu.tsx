@@ -26,6 +26,18 @@ export function MenuItem({ onSelect, children, hint }: { onSelect: () => void; c
   );
 }
 
+/** A file to save. */
+export function MenuLink({ href, download, children, hint }: { href: string; download: string | true; children: ReactNode; hint?: ReactNode }) {
+  return (
+    <DropdownMenu.Item className={styles.item} asChild>
+      <a href={href} download={download === true ? "" : download}>
+        <span>{children}</span>
+        {hint && <span className={styles.hint}>{hint}</span>}
+      </a>
+    </DropdownMenu.Item>
+  );
+}
+
 export function MenuLabel({ children }: { children: ReactNode }) {
   return <DropdownMenu.Label className={styles.label}>{children}</DropdownMenu.Label>;
 }

@@ -1,5 +1,5 @@
 /** One clock for all pages: ticks every second, and follows the server's time when this computer's is off. */
-import { useSyncExternalStore } from "react";
+import { createContext, useContext, useSyncExternalStore } from "react";
 
 const TICK_MS = 1000;
 /** Below this the difference is rounding of the `Date` header and travel time, not a wrong clock. */
@@ -45,7 +45,12 @@ function snapshot(): number {
   return current;
 }
 
-/** Now, renewed every second while the component is shown. */
+/** The moment that a replay stands at, in milliseconds; null is the present. */
+export const ReplayedMoment = createContext<number | null>(null);
+
+/** Now, renewed every second while the component is shown; inside a replay, its moment. */
 export function useNow(): number {
-  return useSyncExternalStore(subscribe, snapshot);
+  const replayed = useContext(ReplayedMoment);
+  const now = useSyncExternalStore(subscribe, snapshot);
+  return replayed ?? now;
 }

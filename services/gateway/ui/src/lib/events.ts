@@ -115,8 +115,9 @@ export function applyToGrid(columns: GridColumn[], event: RunEvent, limit: numbe
       key: event.key ?? null,
       queued_at: event.queued_at ?? event.at,
       duration_seconds: null,
-      steps: {},
+      steps: Object.fromEntries((event.steps ?? []).map((step) => [String(step.step_id), String(step.status ?? "pending")])),
       step_seconds: {},
+      kept: (event.steps ?? []).filter((step) => step.reused).map((step) => String(step.step_id)),
     };
     return [...columns, fresh].slice(-limit);
   }

@@ -22,6 +22,21 @@ export function formatDuration(seconds: number | null | undefined): string {
   return twoUnits(whole - (whole % HOUR), DAY, "d", HOUR, "h", "d");
 }
 
+/**
+ * How long something has waited: the words of the server's sentence (`span` in the orchestrator's `wording.py`), so that
+ * both say the same. From 10 s on what is not said is cut off: `42 s`, `1 min 30 s`, `30 min`, `3 h 12 m`, `2 d 4 h`.
+ */
+export function formatSpan(seconds: number): string {
+  const value = Math.max(0, seconds);
+  if (value < 9.95) return `${value.toFixed(1)}${NBSP}s`;
+  const whole = Math.max(10, Math.floor(value));
+  if (whole < MINUTE) return pair(whole, "s");
+  if (whole < 10 * MINUTE) return twoUnits(whole, MINUTE, "min", 1, "s", "min");
+  if (whole < HOUR) return pair(Math.floor(whole / MINUTE), "min");
+  if (whole < 2 * DAY) return twoUnits(whole, HOUR, "h", MINUTE, "m", "h");
+  return twoUnits(whole, DAY, "d", HOUR, "h", "d");
+}
+
 function twoUnits(value: number, size: number, unit: string, small: number, smallUnit: string, alone: string): string {
   const big = Math.floor(value / size);
   const rest = Math.floor((value % size) / small);

@@ -28,11 +28,14 @@ export function slowCell(column: GridColumn, step: string, usual: Record<string,
   return runs >= ENOUGH_RUNS && column.steps[step] === "success" && isSlow(column.step_seconds[step], usual[step]);
 }
 
-/** The state of a cell; null where the run has none of its own: a step whose result was kept from the run before. */
+/** The state of a cell; null where the run says nothing of the step. */
 export function cellStatus(column: GridColumn, step: string): StepStatus | null {
   const status = column.steps[step] as StepStatus | undefined;
   return !status || (status === "pending" && !isOpenRun(column.status)) ? null : status;
 }
+
+/** Whether the result was kept from the run that this one continues. */
+export const isKept = (column: GridColumn, step: string): boolean => column.kept.includes(step);
 
 /** Bar heights from 0.12 to 1: the square root keeps short runs visible beside one very long one. */
 export function barHeights(columns: readonly GridColumn[]): number[] {

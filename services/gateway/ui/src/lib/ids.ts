@@ -3,3 +3,8 @@ export function randomKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** A few letters and digits that tell things of one kind apart. */
+export function shortId(): string {
+  return randomKey().replace(/[^a-z0-9]/g, "").slice(0, 8);
+}

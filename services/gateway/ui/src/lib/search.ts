@@ -1,6 +1,7 @@
 /** What addresses may carry behind `?`. Anything that is not understood is dropped, never passed on. */
 import { RUN_STATUSES } from "./status";
 import type { RunStatus } from "@/api/types";
+import { type Period, PERIODS } from "./trends";
 
 type Raw = Record<string, unknown>;
 
@@ -36,8 +37,17 @@ export function processesSearch(raw: Raw): ProcessesSearch {
   });
 }
 
-export type RunSearch = { step?: string; tab?: string };
-export const runSearch = (raw: Raw): RunSearch => tidy({ step: text(raw, "step", 63), tab: text(raw, "tab", 20) });
+/** `time` opens the timeline, `at` is the event that a replay stands at. */
+export type RunSearch = { step?: string; tab?: string; time?: 1; at?: number };
+export function runSearch(raw: Raw): RunSearch {
+  const at = Number(text(raw, "at"));
+  return tidy({
+    step: text(raw, "step", 63),
+    tab: text(raw, "tab", 20),
+    time: text(raw, "time") === "1" ? (1 as const) : undefined,
+    at: Number.isInteger(at) && at > 0 ? at : undefined,
+  });
+}
 
 export type ProcessSearch = RunSearch & { run?: string };
 export const processSearch = (raw: Raw): ProcessSearch => tidy({ ...runSearch(raw), run: text(raw, "run", 64) });
@@ -47,6 +57,10 @@ export function definitionSearch(raw: Raw): DefinitionSearch {
   const rev = Number(text(raw, "rev"));
   return tidy({ rev: Number.isInteger(rev) && rev > 0 ? rev : undefined });
 }
+
+/** `from` is the process that is copied. */
+export type NewProcessSearch = { from?: string };
+export const newProcessSearch = (raw: Raw): NewProcessSearch => tidy({ from: text(raw, "from", 64) });
 
 const TRIGGERS = ["manual", "api", "cli", "schedule", "recheck"] as const;
 export type Trigger = (typeof TRIGGERS)[number];
@@ -76,6 +90,33 @@ export function dayEnd(value: string | undefined): string | undefined {
   const date = new Date(`${value}T00:00:00`);
   date.setDate(date.getDate() + 1);
   return date.toISOString();
+}
+
+export type ConnectionSearch = { kind?: string };
+export const connectionSearch = (raw: Raw): ConnectionSearch => tidy({ kind: text(raw, "kind", 20) });
+
+const DELIVERY_STATES = ["pending", "delivered", "undelivered"] as const;
+const NOTIFICATION_TABS = ["channels", "rules", "log"] as const;
+export type NotificationsSearch = { tab?: (typeof NOTIFICATION_TABS)[number]; status?: (typeof DELIVERY_STATES)[number]; channel?: string };
+export function notificationsSearch(raw: Raw): NotificationsSearch {
+  return tidy({ tab: NOTIFICATION_TABS.find((one) => one === raw.tab), status: DELIVERY_STATES.find((one) => one === raw.status), channel: text(raw, "channel", 64) });
+}
+
+const ADMINISTRATION_TABS = ["workers", "users", "account", "audit", "about"] as const;
+export type AdministrationSearch = { tab?: (typeof ADMINISTRATION_TABS)[number]; actor?: string; action?: string; since?: string; until?: string };
+export function administrationSearch(raw: Raw): AdministrationSearch {
+  return tidy({ tab: ADMINISTRATION_TABS.find((one) => one === raw.tab), actor: text(raw, "actor"), action: text(raw, "action", 100), since: day(raw, "since"), until: day(raw, "until") });
+}
+
+export type BoardSearch = { step?: string; finished?: 1; q?: string };
+export function boardSearch(raw: Raw): BoardSearch {
+  return tidy({ step: text(raw, "step", 63), finished: text(raw, "finished") === "1" ? (1 as const) : undefined, q: text(raw, "q") });
+}
+
+export type TrendsSearch = { process_id?: string; step_id?: string; days?: Period };
+export function trendsSearch(raw: Raw): TrendsSearch {
+  const days = Number(text(raw, "days"));
+  return tidy({ process_id: text(raw, "process_id", 64), step_id: text(raw, "step_id", 63), days: PERIODS.find((one) => one === days) });
 }
 
 /** An address of this site to go to after signing in; anything else leads to the overview. */

@@ -10,11 +10,15 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { key: "n", does: "Next failing step" },
   { key: "p", does: "Previous failing step" },
   { key: "g", does: "Go to the grid of runs; arrow keys move, Enter opens" },
+  { key: "Ctrl S", does: "Save, in the editor of a process" },
+  { key: "Ctrl Space", does: "Complete, in the YAML of the editor" },
   { key: "?", does: "This help" },
   { key: "Esc", does: "Close a dialog, or leave the wall screen" },
 ];
 
-function typing(target: EventTarget | null): boolean {
+/** Looks into shadow roots, where the YAML editor lives. */
+function typing(event: KeyboardEvent): boolean {
+  const [target] = event.composedPath();
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
@@ -27,7 +31,7 @@ export function useShortcut(key: string, handler: (() => void) | undefined): voi
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
       if (event.key !== key || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (!latest.current || (key !== "Escape" && typing(event.target)) || document.querySelector("dialog[open],[role=menu]")) return;
+      if (!latest.current || (key !== "Escape" && typing(event)) || document.querySelector("dialog[open],[role=menu]")) return;
       event.preventDefault();
       latest.current();
     };

@@ -128,6 +128,6 @@ export function failureWord(failure: string | null | undefined): string | null {
 
 /** The kind of a check as words. */
 export function kindWord(checkType: string): string {
-  const words: Record<string, string> = { web_crawl: "web page", api_call: "API", db_query: "SQL", file_check: "file" };
+  const words: Record<string, string> = { web_crawl: "web page", web_crawl_rendered: "rendered page", api_call: "API", db_query: "SQL", file_check: "file" };
   return words[checkType] ?? checkType.replaceAll("_", " ");
 }

@@ -60,12 +60,12 @@ def build_api(
 
 def _channels(tools: Tools) -> APIRouter:
     router = APIRouter(prefix="/channels")
-    store, keys, gate = tools.store, tools.keys, tools.gate
+    store, keys, gate, key = tools.store, tools.keys, tools.gate, _key(tools, "channels")
 
     @router.get("")
     async def list_channels(limit: Limit = 50, cursor: Cursor = None) -> Page[ChannelView]:
-        items, following = await queries.list_channels(after=_after(cursor, tools), limit=limit, store=store)
-        return Page(items=items, next_cursor=_cursor(following, tools))
+        items, following = await queries.list_channels(after=_after(cursor, key), limit=limit, store=store)
+        return Page(items=items, next_cursor=_cursor(following, key))
 
     @router.post("", status_code=201)
     async def create(wanted: ChannelWrite) -> ChannelCreated:
@@ -92,12 +92,12 @@ def _channels(tools: Tools) -> APIRouter:
 
 def _rules(tools: Tools) -> APIRouter:
     router = APIRouter(prefix="/rules")
-    store = tools.store
+    store, key = tools.store, _key(tools, "rules")
 
     @router.get("")
     async def list_rules(limit: Limit = 50, cursor: Cursor = None) -> Page[RuleView]:
-        items, following = await queries.list_rules(after=_after(cursor, tools), limit=limit, store=store)
-        return Page(items=items, next_cursor=_cursor(following, tools))
+        items, following = await queries.list_rules(after=_after(cursor, key), limit=limit, store=store)
+        return Page(items=items, next_cursor=_cursor(following, key))
 
     @router.post("", status_code=201)
     async def create(wanted: RuleWrite) -> RuleView:
@@ -112,6 +112,7 @@ def _rules(tools: Tools) -> APIRouter:
 
 def _deliveries(tools: Tools) -> APIRouter:
     router = APIRouter(prefix="/deliveries")
+    key = _key(tools, "deliveries")
 
     @router.get("")
     async def list_deliveries(
@@ -124,10 +125,10 @@ def _deliveries(tools: Tools) -> APIRouter:
         cursor: Cursor = None,
     ) -> Page[Delivery]:
         wanted = DeliveryFilter(channel_id, rule_id, run_id, process_id, status)
-        values = decode_cursor(cursor, tools.cursor_key) if cursor else None
+        values = decode_cursor(cursor, key) if cursor else None
         place = (datetime.fromisoformat(values["at"]), values["id"]) if values else None
         items, following = await queries.list_deliveries(wanted, after=place, limit=limit, store=tools.store)
-        cursor = encode_cursor({"at": utc(following[0]), "id": following[1]}, tools.cursor_key) if following else None
+        cursor = encode_cursor({"at": utc(following[0]), "id": following[1]}, key) if following else None
         return Page(items=items, next_cursor=cursor)
 
     @router.post("/{delivery_id}/retry", status_code=202)
@@ -139,9 +140,14 @@ def _deliveries(tools: Tools) -> APIRouter:
     return router
 
 
-def _after(cursor: str | None, tools: Tools) -> str | None:
-    return str(decode_cursor(cursor, tools.cursor_key)["after"]) if cursor else None
+def _key(tools: Tools, what: str) -> bytes:
+    """Each list signs with a key of its own, so that a cursor of one list is refused by another."""
+    return tools.cursor_key + what.encode()
 
 
-def _cursor(following: str | None, tools: Tools) -> str | None:
-    return encode_cursor({"after": following}, tools.cursor_key) if following is not None else None
+def _after(cursor: str | None, key: bytes) -> str | None:
+    return str(decode_cursor(cursor, key)["after"]) if cursor else None
+
+
+def _cursor(following: str | None, key: bytes) -> str | None:
+    return encode_cursor({"after": following}, key) if following is not None else None

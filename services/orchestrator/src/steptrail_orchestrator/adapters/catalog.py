@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from steptrail_common.contracts.catalog import (
     ConnectionRights,
     DefinitionSnapshot,
+    ProcessSummary,
+    ProcessView,
     SealedConnection,
     SnapshotRequest,
 )
-from steptrail_common.contracts.definition import Document
+from steptrail_common.contracts.definition import Definition, Document
+from steptrail_common.contracts.model import Page
 from steptrail_common.errors import InvalidInput, Unavailable
 from steptrail_common.web import ServiceClient
 
@@ -48,6 +51,22 @@ class CatalogClient:
         async with lock:
             kept = self._fresh(process_id)
             return kept if kept is not None else await self._ask(process_id)
+
+    async def definition(self, process_id: str) -> tuple[int, Definition]:
+        answer = await self._client.request("GET", f"/processes/{process_id}")
+        read = ProcessView.model_validate_json(answer.content)
+        return read.revision, read.definition
+
+    async def revisions(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        cursor: str | None = None
+        while True:
+            answer = await self._client.request("GET", "/processes", params={"limit": 200, "cursor": cursor})
+            page = Page[ProcessSummary].model_validate_json(answer.content)
+            found |= {row.process_id: row.revision for row in page.items}
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
 
     async def draft(self, document: Document) -> Chain:
         try:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from steptrail_common import telemetry
 from steptrail_common.bus.port import Bus, Delivery, Destination, Message, PublishFailed, Reject, Subscription
 from steptrail_common.contracts.catalog import SealedConnection
-from steptrail_common.contracts.workers import ProbeAnswer, ProbeRequest, StepRequest, request_queue
+from steptrail_common.contracts.workers import KeyRequest, ProbeAnswer, ProbeRequest, StepRequest, request_queue
 from steptrail_common.errors import Unavailable
 
 
@@ -29,9 +29,16 @@ class BusProber:
         *,
         request: StepRequest | None = None,
         connection: SealedConnection | None = None,
+        keys: KeyRequest | None = None,
         timeout_seconds: float,
     ) -> ProbeAnswer:
-        probe = ProbeRequest(probe_id=uuid4().hex, reply_to=self._reply_to, request=request, test_connection=connection)
+        probe = ProbeRequest(
+            probe_id=uuid4().hex,
+            reply_to=self._reply_to,
+            request=request,
+            test_connection=connection,
+            keys=keys,
+        )
         message = Message(
             probe.model_dump_json(exclude_none=True).encode(), dedup_id=probe.probe_id, headers={"kind": "probe"}
         )

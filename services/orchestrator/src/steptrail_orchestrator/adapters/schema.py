@@ -176,5 +176,75 @@ workers = sa.Table(
     sa.Column("seen_at", Moment(), nullable=False),
 )
 
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("schedule_id", ID, primary_key=True),
+    sa.Column("process_id", ID, nullable=False),
+    sa.Column("process_name", sa.Text(), nullable=False),
+    sa.Column("number", sa.Integer(), nullable=False, comment="Its place in the definition, from 1"),
+    sa.Column("schedule", sa.Text(), nullable=False, comment="JSON: Schedule"),
+    sa.Column("windows", sa.Text(), nullable=False, comment="JSON: maintenance windows of the process"),
+    sa.Column("active", sa.Boolean(), nullable=False, comment="Whether the process is"),
+    sa.Column("tick_at", Moment(), comment="The next tick; null while nothing is due"),
+    sa.Column("fire_at", Moment(), comment="The next tick with its jitter"),
+    sa.Column("paused_at", Moment()),
+    sa.Column("paused_by", sa.Text()),
+    sa.Column("last_tick_at", Moment()),
+    sa.Column("last_outcome", sa.Text()),
+    sa.Column("last_run_id", ID),
+    sa.Index("ix_schedules_fire", "fire_at"),
+    sa.Index("ix_schedules_process", "process_id", "number"),
+)
+
+schedule_sources = sa.Table(
+    "schedule_sources",
+    metadata,
+    sa.Column("process_id", ID, primary_key=True),
+    sa.Column("revision", sa.Integer(), nullable=False, comment="Whose schedules are stored, none included"),
+)
+
+schedule_ticks = sa.Table(
+    "schedule_ticks",
+    metadata,
+    sa.Column("schedule_id", ID, primary_key=True),
+    sa.Column("tick_at", Moment(), primary_key=True, comment="One row for a tick, whoever acts upon it first"),
+    sa.Column("process_id", ID, nullable=False),
+    sa.Column("until_at", Moment(), nullable=False, comment="The last of `count` ticks in a row"),
+    sa.Column("count", sa.Integer(), nullable=False),
+    sa.Column("outcome", sa.Text(), nullable=False),
+    sa.Column("reason", sa.Text()),
+    sa.Column("message", sa.Text()),
+    sa.Column("run_id", ID),
+    sa.Column("decided_at", Moment(), nullable=False),
+    sa.Index("ix_schedule_ticks_process", "process_id", "tick_at"),
+)
+
+boards = sa.Table(
+    "boards",
+    metadata,
+    sa.Column("process_id", ID, primary_key=True),
+    sa.Column("revision", sa.Integer()),
+    sa.Column("taken_at", Moment(), comment="Null while no refresh has worked"),
+    sa.Column("taken_by", sa.Text()),
+    sa.Column("duration_seconds", sa.Double()),
+    sa.Column("steps", sa.Text(), comment="JSON: list of BoardStep"),
+    sa.Column("open_keys", sa.Integer()),
+    sa.Column("finished", sa.Integer()),
+    sa.Column("failed_at", Moment()),
+    sa.Column("message", sa.Text()),
+)
+
+board_keys = sa.Table(
+    "board_keys",
+    metadata,
+    sa.Column("process_id", ID, primary_key=True),
+    sa.Column("key", ID, primary_key=True),
+    sa.Column("number", sa.Integer(), nullable=False, comment="Of the step it waits at; a million when past all"),
+    sa.Column("since_at", Moment()),
+    sa.Column("here_since", Moment(), nullable=False),
+    sa.Index("ix_board_keys_step", "process_id", "number", "since_at"),
+)
+
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)

@@ -173,7 +173,7 @@ def _watch_attempt(walk: Walk, attempt: AttemptState, world: World) -> None:
     """Is its worker alive? Did anybody take it? A lease says so, also while the attempt waits for its turn."""
     now, limits = world.now, walk.limits
     state = walk.steps[attempt.step_id]
-    check_type = walk.chain.step(attempt.step_id).check.type
+    check_type = walk.chain.step(attempt.step_id).check.work
     if attempt.lease_until is not None:
         if attempt.lease_until <= now:
             worker = attempt.worker_id or "the worker"

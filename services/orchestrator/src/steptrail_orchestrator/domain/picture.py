@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
+from typing import Literal
 
-from steptrail_common.contracts.definition import Check, Step
+from steptrail_common.contracts.checks import Check, DbQuery
+from steptrail_common.contracts.definition import Step
 from steptrail_common.contracts.model import StepStatus
 from steptrail_common.contracts.orchestrator import AttemptView, RunSummary, RunView, StepView
 from steptrail_common.contracts.workers import StepResult
@@ -34,6 +36,7 @@ class Background:
     run_seconds: Sequence[float] = ()
     rechecked_by: Sequence[str] = ()
     last_good_run: str | None = None
+    last_good_of: Literal["key", "process"] | None = None
 
 
 def summary(run: RunState, chain: Chain | None, steps: Mapping[str, StepState], now: datetime) -> RunSummary:
@@ -85,6 +88,7 @@ def view(
         from_step=run.from_step,
         rechecked_by=list(background.rechecked_by),
         last_good_run=background.last_good_run,
+        last_good_of=background.last_good_of,
         last_seq=run.seq,
         steps=[
             _step_view(chain, step, state, [one for one in tried if one.state.step_id == step.id], background)
@@ -162,11 +166,14 @@ def _attempt_view(tried: Tried) -> AttemptView:
 
 def planned_target(check: Check) -> str:
     """What a step will touch, as the definition says it."""
-    where = check.connection
-    if check.type == "db_query":
-        line = " ".join(check.query.split())
+    where = check.connection_id
+    if isinstance(check, DbQuery):
+        line = check.statement
         return f"{where} · {line if len(line) <= 120 else line[:119] + '…'}"
-    what = check.url or check.path or ""
+    what = getattr(check, "url", None) or getattr(check, "path", None)
+    if what is None and where is None:
+        what = next((touch.target for touch in check.touches(None)), check.type)
+    what = what or ""
     return f"{where} · {what}" if where else what
 
 

@@ -1,20 +1,16 @@
 """A step as its worker gets it: every expression evaluated, every inserted value encoded for its place."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from steptrail_common.contracts.definition import (
-    ApiCall,
-    Assertion,
-    Capture,
-    Check,
-    DbQuery,
-    Step,
-    WebCrawl,
-)
+from pydantic import ValidationError
+from steptrail_common.contracts.checks import Check
+from steptrail_common.contracts.checks.configuration import with_values
+from steptrail_common.contracts.checks.text import Place
+from steptrail_common.contracts.definition import Assertion, Capture, Step
 
 from steptrail_orchestrator.domain.expressions import (
     ExpressionError,
@@ -28,23 +24,32 @@ from steptrail_orchestrator.domain.expressions import (
 
 MAX_URL = 8192
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CAPTURE_TEXTS = ("jsonpath", "selector", "xpath", "regex", "header", "column", "attribute")
+_CAPTURE_TEXTS = ("jsonpath", "selector", "xpath", "regex", "header", "column", "attribute", "jsonld")
 
 
 def render_check(check: Check, scope: Scope) -> Check:
-    """The check with its values. Raises `ExpressionError`, `StepNotRun`."""
-    if isinstance(check, WebCrawl):
-        return check.model_copy(update=_address(check, scope) | {"headers": _headers(check.headers, scope)})
-    if isinstance(check, ApiCall):
-        return check.model_copy(update=_api(check, scope))
-    if isinstance(check, DbQuery):
-        return check.model_copy(update={"params": render_all(check.params, scope)})
-    update: dict[str, Any] = {}
-    if check.url is not None:
-        update["url"] = _url(check.url, scope)
-    if check.path is not None:
-        update["path"] = render(check.path, scope, _file_name)
-    return check.model_copy(update=update)
+    """The check with its values, encoded for the places its texts declare. Raises `ExpressionError`, `StepNotRun`."""
+    values = with_values(check, lambda text, place: _rendered(check, text, place, scope))
+    try:
+        return type(check).model_validate(values)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"][: _depth(fault["loc"])])
+        raise ExpressionError(where, f"{where} does not take this value: {fault['msg']}") from None
+
+
+def _rendered(check: Check, text: str, place: Place, scope: Scope) -> Any:
+    value = _RENDERERS[place](text, scope)
+    if place is Place.HEADER and _CONTROL.search(value):
+        name = next((name for name, given in getattr(check, "headers", {}).items() if given == text), "of this check")
+        raise ExpressionError(text, f"the value of header {name} must not hold line breaks or control characters")
+    return value
+
+
+def _depth(location: tuple[int | str, ...]) -> int:
+    """Without the names of types that pydantic puts at the end for unions."""
+    scalars = ("str", "int", "float", "bool")
+    return next((at for at, part in enumerate(location) if at and part in scalars), len(location))
 
 
 def render_assertions(assertions: list[Assertion], scope: Scope) -> list[Assertion]:
@@ -77,29 +82,21 @@ def render_since(step: Step, scope: Scope, default: datetime) -> datetime:
     return found
 
 
-def _api(check: ApiCall, scope: Scope) -> dict[str, Any]:
-    update = _address(check, scope) | {"headers": _headers(check.headers, scope)}
-    update["query"] = {key: _query_value(key, value, scope) for key, value in check.query.items()}
-    update["body"] = render_all(check.body, scope)
-    if check.form is not None:
-        update["form"] = {key: _text(value, scope) for key, value in check.form.items()}
-    if check.graphql is not None:
-        update["graphql"] = check.graphql.model_copy(update={"variables": render_all(check.graphql.variables, scope)})
-    return update
-
-
-def _address(check: WebCrawl | ApiCall, scope: Scope) -> dict[str, Any]:
-    update: dict[str, Any] = {}
-    if check.url is not None:
-        update["url"] = _url(check.url, scope)
-    if check.path is not None:
-        update["path"] = _limited(render(check.path, scope, _url_part))
-    return update
+def _value(text: str, scope: Scope) -> Any:
+    return plain(render(text, scope))
 
 
 def _url(template: str, scope: Scope) -> str:
-    """A URL. A value at its very start is a base address and stays as it is; everywhere else it is percent-encoded."""
     return _limited(render(template, scope, lambda text, at: _base(text) if at == 0 else _url_part(text, at)))
+
+
+def _url_path(template: str, scope: Scope) -> str:
+    return _limited(render(template, scope, _url_part))
+
+
+def _file(template: str, scope: Scope) -> str:
+    found: str = render(template, scope, _file_name)
+    return found
 
 
 def _limited(url: str) -> str:
@@ -127,27 +124,9 @@ def _file_name(text: str, _at: int) -> str:
     return text
 
 
-def _headers(headers: Mapping[str, str], scope: Scope) -> dict[str, str]:
-    return {name: _header(name, value, scope) for name, value in headers.items()}
-
-
-def _header(name: str, value: str, scope: Scope) -> str:
-    text = _text(value, scope)
-    if _CONTROL.search(text):
-        raise ExpressionError(value, f"the value of header {name} must not hold line breaks or control characters")
-    return text
-
-
 def _text(template: str, scope: Scope) -> str:
     text: str = render(template, scope, lambda value, _at: value)
     return text
-
-
-def _query_value(key: str, value: Any, scope: Scope) -> str | int | float | bool:
-    rendered = plain(render(value, scope)) if isinstance(value, str) else value
-    if not isinstance(rendered, str | int | float | bool):
-        raise ExpressionError(str(value), f"the query parameter {key} must be text, a number, true or false")
-    return rendered
 
 
 def _capture(capture: Capture, scope: Scope) -> Capture:
@@ -155,3 +134,13 @@ def _capture(capture: Capture, scope: Scope) -> Capture:
     return capture.model_copy(
         update={name: _text(text, scope) for name, text in texts.items() if text is not None and has_expression(text)}
     )
+
+
+_RENDERERS: dict[Place, Callable[[str, Scope], Any]] = {
+    Place.TEXT: _text,
+    Place.VALUE: _value,
+    Place.URL: _url,
+    Place.URL_PATH: _url_path,
+    Place.FILE: _file,
+    Place.HEADER: _text,
+}

@@ -11,9 +11,7 @@ from steptrail_common.contracts.orchestrator import Trigger, Verdict
 from steptrail_common.contracts.workers import StepResult
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
-"""Of one attempt, when neither step nor defaults say otherwise (NFR-002)."""
-DEFAULT_QUERY_TIMEOUT_SECONDS = 5.0
-"""The same for `db_query` (NFR-003)."""
+"""Of one attempt, when neither step nor defaults nor the kind of check say otherwise (NFR-002, NFR-003)."""
 _NO_WORD_ON_RETRY = Retry()
 
 
@@ -70,16 +68,16 @@ class Chain:
         return step.retry or self.definition.defaults.retry or _NO_WORD_ON_RETRY
 
     def timeout_seconds(self, step: Step) -> float:
-        """Of one attempt. A default of the process does not lengthen the short default of database queries."""
+        """Of one attempt. A default of the process does not lengthen the short default of a quick kind of check."""
         if step.timeout is not None:
             return step.timeout
-        default = self.definition.defaults.timeout
-        if step.check.type == "db_query":
-            return min(default or DEFAULT_QUERY_TIMEOUT_SECONDS, DEFAULT_QUERY_TIMEOUT_SECONDS)
-        return default or DEFAULT_TIMEOUT_SECONDS
+        default, own = self.definition.defaults.timeout, step.check.timeout_seconds
+        if own < DEFAULT_TIMEOUT_SECONDS:
+            return min(default or own, own)
+        return default or own
 
     def connection(self, step: Step) -> SealedConnection | None:
-        name = step.check.connection
+        name = step.check.connection_id
         return self.snapshot.connections.get(name) if name else None
 
 

@@ -7,7 +7,7 @@ from steptrail_common.contracts.model import RunStatus, StepStatus
 from steptrail_common.contracts.orchestrator import Verdict
 
 from steptrail_orchestrator.domain.run import Chain, RunState, StepState
-from steptrail_orchestrator.domain.wording import allowance, ranges, sentence, span
+from steptrail_orchestrator.domain.wording import ahead, allowance, ranges, sentence, span
 
 SEVERITY = (
     StepStatus.FAILED,
@@ -88,7 +88,7 @@ def _under_way(chain: Chain, steps: Mapping[str, StepState], now: datetime) -> V
     spec = chain.step(step.step_id)
     tail = "…"
     if step.reason == "no_worker":
-        tail = f": no worker listens for {spec.check.type} yet."
+        tail = f": no worker listens for {spec.check.work} yet."
     elif step.status is StepStatus.RETRYING and step.next_attempt_at:
         tail = f": next attempt in {span((step.next_attempt_at - now).total_seconds())}."
     elif step.status is StepStatus.WAITING and step.waiting_until:
@@ -104,7 +104,7 @@ def _tail(chain: Chain, step: StepState, now: datetime) -> str:
         waited = span((at - step.since_at).total_seconds())
         return f", waiting {waited}, expected within {allowance(spec.expect_within)}."
     if step.status is StepStatus.NOT_YET and step.due_at:
-        return f", due in {span((step.due_at - at).total_seconds())}."
+        return f", due in {ahead((step.due_at - at).total_seconds())}."
     if step.status is StepStatus.CANCELLED:
         return f" {step.reason.removeprefix('cancelled ')}." if step.reason else "."
     return f": {sentence(step.message)}." if step.message else "."

@@ -6,22 +6,31 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def span(seconds: float) -> str:
-    """A duration for people: `1.9 s`, `42 s`, `30 min`, `1 min 30 s`, `3 h 12 m`, `2 d 4 h`."""
+    """A duration for people: `1.9 s`, `42 s`, `30 min`, `1 min 30 s`, `3 h 12 m`, `2 d 4 h`.
+
+    From 10 s on what is not said is cut off, as on a clock: the page says waits with the same rule (`formatSpan` in
+    `format.ts`), so that a sentence and the step beside it never differ by a minute.
+    """
     seconds = max(0.0, seconds)
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
+    whole = max(10, int(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
     if whole < 10 * _MINUTE and whole % _MINUTE:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if round(whole / _MINUTE) < _MINUTE:
-        return f"{round(whole / _MINUTE)} min"
-    minutes = round(whole / _MINUTE)
+    minutes = whole // _MINUTE
+    if minutes < _MINUTE:
+        return f"{minutes} min"
     if whole < 2 * _DAY:
         return f"{minutes // 60} h {minutes % 60} m" if minutes % 60 else f"{minutes // 60} h"
     hours = whole // _HOUR
     return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
+
+
+def ahead(seconds: float) -> str:
+    """A time that is still to come, to the nearest minute: what is due in 30 min is not due in 29 a moment later."""
+    return span(seconds if seconds < 10 * _MINUTE else round(seconds / _MINUTE) * _MINUTE)
 
 
 def allowance(seconds: float) -> str:

@@ -1,20 +1,23 @@
 """What the orchestrator subscribes to: answers, heartbeats, and changes of definitions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
-from steptrail_common.bus.port import Bus, Delivery, Subscription
+from steptrail_common.bus.port import Bus, Delivery, Reject, Subscription
+from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
+from steptrail_common.contracts.checks import work_types
+from steptrail_common.contracts.events import read_events
 from steptrail_common.contracts.workers import HEARTBEATS_QUEUE, RESULTS_QUEUE, request_queue
 
 from steptrail_orchestrator.domain.run import Limits
-from steptrail_orchestrator.handlers import accept_results, note_heartbeats
+from steptrail_orchestrator.handlers import accept_results, note_heartbeats, sync_schedules
 from steptrail_orchestrator.handlers.running import Poke
-from steptrail_orchestrator.ports import Catalog, RunStore
-from steptrail_orchestrator.queries import CHECK_TYPES
+from steptrail_orchestrator.ports import Catalog, RunStore, ScheduleStore
 
 RESULTS = Subscription(queue=RESULTS_QUEUE, batch_max=100, concurrency=2)
 """Two batches: while one waits for its commit, the next is read."""
 HEARTBEATS = Subscription(queue=HEARTBEATS_QUEUE, batch_max=100)
+DEFINITIONS = Subscription(queue="steptrail.orchestrator.definitions.v1", patterns=("process.#",), batch_max=100)
 CHANGES = ("process.#", "connection.#")
 
 
@@ -42,7 +45,24 @@ async def subscribe(bus: Bus, *, store: RunStore, catalog: Catalog, limits: Limi
     await bus.subscribe(mine, on_changes)
 
 
+async def subscribe_definitions(
+    bus: Bus, *, catalog: Catalog, schedules: ScheduleStore, poke: Callable[[], None]
+) -> None:
+    """Keep schedules what the definitions say. One replica does it; while the catalog is away the event comes again."""
+
+    async def on_definitions(deliveries: Sequence[Delivery]) -> None:
+        try:
+            events = [event for one in deliveries for _, event in read_events(one.message.body)]
+        except ValueError as error:
+            raise Reject(str(error)) from error
+        changed = {event.process_id: None for event in events if isinstance(event, ProcessSaved | ProcessDeleted)}
+        await sync_schedules(changed, catalog=catalog, schedules=schedules)
+        poke()
+
+    await bus.subscribe(DEFINITIONS, on_definitions)
+
+
 async def empty_queues(bus: Bus) -> frozenset[str]:
     """Check types for which nothing waits at the broker. Raises `Unavailable` when it does not say."""
     depths = await bus.queue_depths()
-    return frozenset(kind for kind in CHECK_TYPES if not depths.get(request_queue(kind), 0))
+    return frozenset(kind for kind in work_types() if not depths.get(request_queue(kind), 0))

@@ -21,19 +21,30 @@ from steptrail_common.contracts.orchestrator import (
     RunSummary,
     RunView,
     StartRun,
+    TriedStep,
     Trigger,
     TryStep,
     WorkerState,
 )
-from steptrail_common.contracts.workers import StepResult
 from steptrail_common.errors import InvalidInput, NotFound
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.web import Actor, build_app, decode_cursor, encode_cursor, read_actor
 
 from steptrail_orchestrator import handlers, queries
 from steptrail_orchestrator.domain.run import Limits
+from steptrail_orchestrator.entrypoints.boards import board_routes
+from steptrail_orchestrator.entrypoints.schedules import schedule_routes
 from steptrail_orchestrator.handlers.running import Poke
-from steptrail_orchestrator.ports import Catalog, Place, Prober, RunFilter, RunReader, RunStore
+from steptrail_orchestrator.ports import (
+    BoardStore,
+    Catalog,
+    Place,
+    Prober,
+    RunFilter,
+    RunReader,
+    RunStore,
+    ScheduleStore,
+)
 
 MAX_KEY = 255
 _MAX_POSITION = 2**63 - 1
@@ -45,6 +56,9 @@ class Parts:
 
     store: RunStore
     reader: RunReader
+    schedules: ScheduleStore
+    boards: BoardStore
+    boarding: handlers.Boarding
     catalog: Catalog
     prober: Prober
     evidence: EvidenceStore
@@ -73,7 +87,9 @@ def build_api(
 ) -> FastAPI:
     """The application with every route."""
     app = build_app(title="Steptrail orchestrator", service_token=service_token, checks=checks)
-    for router in (_commands(parts), _runs(parts), _log(parts), _trials(parts)):
+    boards = board_routes(parts.boards, parts.boarding, parts.catalog, parts.reader, parts.cursor_key)
+    schedules = schedule_routes(parts.schedules, parts.reader, parts.cursor_key)
+    for router in (_commands(parts), _runs(parts), _log(parts), _trials(parts), schedules, boards):
         app.include_router(router)
     return app
 
@@ -134,7 +150,7 @@ def _runs(parts: Parts) -> APIRouter:
 
     @router.get("/runs/{run_id}/diff")
     async def diff_run(run_id: str, against: Text = queries.LAST_SUCCESS) -> RunDiff:
-        return await queries.diff_run(_known_form(run_id), against, reader=parts.reader)
+        return await queries.diff_run(_known_form(run_id), against, reader=parts.reader, evidence=parts.evidence)
 
     @router.get("/runs/{run_id}/evidence/{evidence_id}", response_class=Response)
     async def read_evidence(run_id: str, evidence_id: str) -> Response:
@@ -175,7 +191,7 @@ def _trials(parts: Parts) -> APIRouter:
     router = APIRouter()
 
     @router.post("/steps/try")
-    async def try_step(body: TryStep, actor: By) -> StepResult:
+    async def try_step(body: TryStep, actor: By) -> TriedStep:
         return await handlers.try_step(
             body,
             actor=actor.username,
@@ -184,6 +200,7 @@ def _trials(parts: Parts) -> APIRouter:
             prober=parts.prober,
             limits=parts.limits,
             live_seconds=parts.live_seconds,
+            evidence=parts.evidence,
         )
 
     @router.post("/connections/{connection_id}/test")

@@ -1,16 +1,30 @@
 """Use cases: one asynchronous function each, ports as keyword arguments."""
 
+from steptrail_orchestrator.handlers.boarding import Boarding
 from steptrail_orchestrator.handlers.probing import test_connection, try_step
 from steptrail_orchestrator.handlers.running import cancel_run, start_run
+from steptrail_orchestrator.handlers.scheduling import (
+    fire_schedules,
+    pause_schedule,
+    resume_schedule,
+    resync_schedules,
+    sync_schedules,
+)
 from steptrail_orchestrator.handlers.walking import accept_results, note_heartbeats, repair_orphans, sweep
 
 __all__ = [
+    "Boarding",
     "accept_results",
     "cancel_run",
+    "fire_schedules",
     "note_heartbeats",
+    "pause_schedule",
     "repair_orphans",
+    "resume_schedule",
+    "resync_schedules",
     "start_run",
     "sweep",
+    "sync_schedules",
     "test_connection",
     "try_step",
 ]

@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from steptrail_common.contracts.catalog import ConnectionTest
+from steptrail_common.contracts.connections import TRIED_BY
 from steptrail_common.contracts.definition import Step
 from steptrail_common.contracts.events import new_token
 from steptrail_common.contracts.model import StepStatus
-from steptrail_common.contracts.orchestrator import TryStep
-from steptrail_common.contracts.workers import StepResult
-from steptrail_common.errors import InvalidInput, Unavailable
+from steptrail_common.contracts.orchestrator import TriedStep, TryStep
+from steptrail_common.contracts.workers import Evidence, StepResult
+from steptrail_common.errors import InvalidInput, SteptrailError, Unavailable
+from steptrail_common.evidence import EvidenceStore
 
 from steptrail_orchestrator.domain.expressions import ExpressionError, StepNotRun
 from steptrail_orchestrator.domain.inputs import checked_inputs, key_of
@@ -19,8 +21,8 @@ from steptrail_orchestrator.ports import Catalog, Prober, RunReader
 _EXTRA_SECONDS = 10.0
 """What a worker gets beyond the step's timeout to take the request and to answer."""
 _TEST_SECONDS = 20.0
-_CHECK_TYPE = {"http": "api_call", "files": "file_check"}
-"""Which kind of check tries a connection; databases are tried by `db_query`."""
+_SHOWN_CHARACTERS = 200_000
+"""Most text of one piece of evidence that an answer to a trial carries."""
 
 
 async def try_step(
@@ -32,10 +34,12 @@ async def try_step(
     prober: Prober,
     limits: Limits,
     live_seconds: float,
-) -> StepResult:
+    evidence: EvidenceStore,
+) -> TriedStep:
     """Run one step of a draft definition once, without retries. `command.captures` stand for the steps before it.
 
-    Raises `InvalidInput` (definition, inputs, an expression), `Unavailable` (no worker).
+    What it found comes along as text, because no run keeps it. Raises `InvalidInput` (definition, inputs, an
+    expression), `Unavailable` (no worker).
     """
     chain = await catalog.draft(command.definition)
     if chain.number(command.step_id) is None:
@@ -53,13 +57,30 @@ async def try_step(
         raise InvalidInput.field(
             f"body.captures.{gap.step_id}", f"the step uses values of {gap.step_id}; give them"
         ) from None
-    await _require_worker(step.check.type, reader, live_seconds)
+    await _require_worker(step.check.work, reader, live_seconds)
     answer = await prober.ask(
-        step.check.type, request=request, timeout_seconds=request.timeout_seconds + _EXTRA_SECONDS
+        step.check.work, request=request, timeout_seconds=request.timeout_seconds + _EXTRA_SECONDS
     )
     if answer.result is None:
         raise Unavailable("the worker gave no result; try again")
-    return answer.result
+    return TriedStep(**answer.result.model_dump(), contents=await _contents(answer.result, evidence))
+
+
+async def _contents(result: StepResult, evidence: EvidenceStore) -> dict[str, str]:
+    """The text of each piece of evidence by its id, cut; a piece that cannot be read is left out, the result stands."""
+    found = {}
+    for piece in result.evidence:
+        if _is_text(piece):
+            try:
+                body = await evidence.get(piece.address, piece.sha256)
+            except SteptrailError:
+                continue
+            found[piece.evidence_id] = body.decode("utf-8", "replace")[:_SHOWN_CHARACTERS]
+    return found
+
+
+def _is_text(piece: Evidence) -> bool:
+    return not piece.media_type.startswith(("image/", "audio/", "video/", "font/", "application/octet-stream"))
 
 
 async def test_connection(
@@ -67,7 +88,7 @@ async def test_connection(
 ) -> ConnectionTest:
     """Have a worker try a connection and keep what its account may do. Raises `NotFound`, `Unavailable`."""
     connection = await catalog.connection(connection_id)
-    check_type = _CHECK_TYPE.get(connection.settings.kind, "db_query")
+    check_type = TRIED_BY.get(connection.settings.kind, "db_query")
     await _require_worker(check_type, reader, live_seconds)
     answer = await prober.ask(check_type, connection=connection, timeout_seconds=_TEST_SECONDS)
     if answer.connection_test is None:

@@ -12,6 +12,7 @@ processes = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("name_at", Moment, nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("defined_at", Moment, nullable=False),
     sa.Column("running", sa.Integer, nullable=False),
     sa.Column("last_run_id", sa.Text),

@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common.contracts.reporting import RunFact
 from steptrail_common.database import migrate, open_engine, reading, writing
 
+from steptrail_reporting.adapters import overview
 from steptrail_reporting.adapters.recording import SqlRecording, read_runs
 from steptrail_reporting.adapters.rows import fact_of, process_of
 from steptrail_reporting.adapters.schema import counters, processes, runs, steps
 from steptrail_reporting.domain.facts import UNKNOWN, RunFacts
 from steptrail_reporting.domain.figures import Tallies
+from steptrail_reporting.domain.overview import OverviewPlace
 from steptrail_reporting.domain.period import Period
 from steptrail_reporting.domain.process import Ended, ProcessFacts
 from steptrail_reporting.domain.rollup import DURATION, NOT_MEASURED, QUEUE_WAIT, RETRIES, STATUS, TRIGGER, WHOLE_RUN
@@ -96,6 +98,28 @@ class SqlFactStore:
             rows = [*(await connection.execute(inside)).all(), *(await connection.execute(earlier)).all()]
         return sorted(Ended(*row) for row in rows)
 
+    async def overview(self, *, after: OverviewPlace | None, limit: int) -> list[tuple[OverviewPlace, ProcessFacts]]:
+        """See `ports.FactStore`."""
+        async with reading(self._engine) as connection:
+            return await overview.page(connection, after, limit)
+
+    async def standing(self) -> tuple[dict[str | None, int], int]:
+        """See `ports.FactStore`."""
+        async with reading(self._engine) as connection:
+            return await overview.counts(connection)
+
+    async def daily(self, process_id: str, scope: str, days: tuple[date, date]) -> dict[date, Tallies]:
+        """See `ports.FactStore`."""
+        query = sa.select(counters.c.day, counters.c.measure, counters.c.bucket, counters.c.count).where(
+            counters.c.process_id == process_id, counters.c.scope == scope, counters.c.day.between(*days)
+        )
+        found: dict[date, Sums] = {}
+        async with reading(self._engine) as connection:
+            for day, measure, bucket, count in await connection.execute(query):
+                if count:
+                    found.setdefault(day, Counter())[scope, measure, bucket] = int(count)
+        return dict(found)
+
     async def last_runs(self, process_id: str, limit: int) -> list[RunFacts]:
         """See `ports.FactStore`."""
         newest = sa.select(runs).where(runs.c.process_id == process_id)
@@ -145,7 +169,7 @@ async def _add_steps(connection: AsyncConnection, sums: Sums, process_id: str, e
     query = (
         sa.select(*key, sa.func.count(), sa.func.sum(steps.c.retries))
         .join_from(runs, steps, runs.c.run_id == steps.c.run_id)
-        .where(_ended_in(process_id, edge))
+        .where(_ended_in(process_id, edge), steps.c.status_seq > 0)
         .group_by(*key)
     )
     for step_id, status, bucket, wait, count, retries in await connection.execute(query):

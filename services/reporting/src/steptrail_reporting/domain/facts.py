@@ -42,6 +42,11 @@ class StepFacts:
     def final(self) -> bool:
         return self.status not in OPEN_STEP
 
+    @property
+    def kept(self) -> bool:
+        """Whether the result was kept from the run that this one continues: no event of this run gave it."""
+        return self.status_seq == 0 and self.final
+
 
 @dataclass(slots=True)
 class RunFacts:
@@ -139,13 +144,15 @@ def _run_event(run: RunFacts, event: RunEvent) -> None:
 
 
 def _plan(run: RunFacts, planned: dict[str, object]) -> None:
-    """A step of the planned chain: it is pending until an event says more."""
+    """A step of the planned chain: it is pending until an event says more, unless its result was kept from before."""
     step_id = str(planned.get("step_id", ""))
     step = run.steps.setdefault(step_id, StepFacts(step_id))
     number = planned.get("number")
     step.number = number if isinstance(number, int) else step.number
     step.name = storable(str(planned.get("name") or "")) or step.name
     step.check_type = str(planned.get("check_type") or "") or step.check_type
+    if planned.get("reused") and step.status_seq == 0:
+        step.status = str(planned.get("status"))
 
 
 def _step_event(run: RunFacts, event: RunEvent, step_id: str) -> None:

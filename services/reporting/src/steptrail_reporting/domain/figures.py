@@ -1,9 +1,9 @@
 """Figures of a process from its counters: shares, percentiles, time to recover. Nothing measured is None."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
-from steptrail_common.contracts.reporting import ProcessFigures, StepFigures
+from steptrail_common.contracts.reporting import ProcessFigures, StepFigures, TrendDay
 
 from steptrail_reporting.domain.facts import PASSED
 from steptrail_reporting.domain.histogram import RELATIVE_ERROR, percentile
@@ -55,6 +55,26 @@ def process_figures(
         steps=_steps(tallies, names),
         accounting=ACCOUNTING,
     )
+
+
+def trend_days(scope: str, days: Mapping[date, Tallies]) -> list[TrendDay]:
+    """The days with runs of a scope (nothing for the whole run), oldest first."""
+    told = []
+    for day, tallies in sorted(days.items()):
+        by_status = _with_prefix(tallies, scope, STATUS)
+        durations = _histogram(tallies, scope, DURATION)
+        if by_status:
+            told.append(
+                TrendDay(
+                    day=day,
+                    runs=sum(by_status.values()),
+                    by_status=by_status,
+                    success_rate=success_rate(by_status),
+                    p50_seconds=percentile(durations, 0.50),
+                    p95_seconds=percentile(durations, 0.95),
+                )
+            )
+    return told
 
 
 def success_rate(by_status: Mapping[str, int]) -> float | None:

@@ -9,6 +9,7 @@ from steptrail_common.errors import InvalidInput
 DEFAULT_DAYS = 30
 LONGEST_FIGURES_DAYS = 3660
 LONGEST_EXPORT_DAYS = 366
+LONGEST_TREND_DAYS = 366
 
 
 @dataclass(frozen=True, slots=True)

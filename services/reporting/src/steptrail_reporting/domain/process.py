@@ -37,6 +37,7 @@ class ProcessFacts:
     name: str | None = None
     name_at: datetime = EPOCH
     deleted: bool = False
+    active: bool = True
     defined_at: datetime = EPOCH
     running: int = 0
     last: Ended | None = None
@@ -57,10 +58,10 @@ class ProcessFacts:
         if known is None or (naming.seen_at, naming.name) > (known.seen_at, known.name):
             self.steps[step_id] = naming
 
-    def define(self, at: datetime, *, deleted: bool) -> None:
+    def define(self, at: datetime, *, deleted: bool, active: bool) -> None:
         """The process was saved or deleted at a moment; the latest stands."""
         if at >= self.defined_at:
-            self.deleted, self.defined_at = deleted, at
+            self.deleted, self.active, self.defined_at = deleted, active, at
 
     def note_finished(self, run: RunFacts) -> None:
         """Take a finished run into the recent ones and, if it is the newest, as the last verdict. Idempotent."""

@@ -63,7 +63,7 @@ def contributions(run: RunFacts | None) -> Counter[Cell]:
     count(WHOLE_RUN, DURATION, run_bucket(run))
     for step in run.steps.values():
         count(WHOLE_RUN, QUEUE_WAIT, wait_bucket(step))
-        if step.status not in NOT_MEASURED:
+        if step.status not in NOT_MEASURED and not step.kept:
             count(step.step_id, STATUS + step.status)
             count(step.step_id, RETRIES, by=step.retries)
             count(step.step_id, DURATION, step_bucket(step))

@@ -11,11 +11,19 @@ from pydantic import AfterValidator
 from steptrail_common.clock import Clock
 from steptrail_common.contracts.model import Page, RunStatus, Slug, Timestamp, utc
 from steptrail_common.contracts.orchestrator import Trigger
-from steptrail_common.contracts.reporting import GridColumn, ProcessFigures, ProcessState, RunFact
+from steptrail_common.contracts.reporting import (
+    GridColumn,
+    OverviewStates,
+    ProcessFigures,
+    ProcessState,
+    RunFact,
+    Trend,
+)
 from steptrail_common.errors import InvalidInput
 from steptrail_common.web import build_app, decode_cursor, encode_cursor
 
 from steptrail_reporting import queries
+from steptrail_reporting.domain.overview import OverviewPlace
 from steptrail_reporting.domain.period import LONGEST_EXPORT_DAYS, Period, period
 from steptrail_reporting.entrypoints.export import csv_lines, json_pieces
 from steptrail_reporting.ports import FactStore, Position, RunFilter
@@ -70,7 +78,7 @@ def build_api(
     app = build_app(title="Steptrail reporting", service_token=service_token, checks=checks)
     app.include_router(_runs(store, cursor_key))
     app.include_router(_exports(store, clock))
-    app.include_router(_processes(store, clock))
+    app.include_router(_processes(store, clock, cursor_key))
     return app
 
 
@@ -108,7 +116,7 @@ def _exports(store: FactStore, clock: Clock) -> APIRouter:
     return router
 
 
-def _processes(store: FactStore, clock: Clock) -> APIRouter:
+def _processes(store: FactStore, clock: Clock, cursor_key: bytes) -> APIRouter:
     router = APIRouter(prefix="/processes")
 
     @router.get("/states")
@@ -117,6 +125,29 @@ def _processes(store: FactStore, clock: Clock) -> APIRouter:
         if len(wanted) > MAX_STATES:
             raise InvalidInput.field("query.ids", f"ask for at most {MAX_STATES} processes at a time")
         return await queries.process_states([_storable_id(item) for item in wanted], store=store)
+
+    @router.get("/overview")
+    async def overview(
+        limit: Annotated[int, Query(ge=1, le=MAX_STATES)] = 50,
+        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    ) -> OverviewStates:
+        after = _overview_place(cursor, cursor_key) if cursor else None
+        counts, items, following = await queries.overview(after=after, limit=limit, store=store)
+        return OverviewStates(
+            **counts.model_dump(),
+            items=items,
+            next_cursor=_overview_cursor(following, cursor_key) if following else None,
+        )
+
+    @router.get("/{process_id}/trend")
+    async def trend(
+        process_id: ProcessId,
+        step_id: Text | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+    ) -> Trend:
+        now = clock.now()
+        return await queries.trend(process_id, step_id, since=since, until=until, now=now, store=store)
 
     @router.get("/{process_id}/figures")
     async def figures(
@@ -148,6 +179,16 @@ def _cursor(position: Position, key: bytes) -> str:
 def _position(cursor: str, key: bytes) -> Position:
     values = decode_cursor(cursor, key)
     return Position(datetime.fromisoformat(values["at"]), values["id"])
+
+
+def _overview_cursor(place: OverviewPlace, key: bytes) -> str:
+    values = {"rank": place.rank, "at": utc(place.since), "name": place.name, "id": place.process_id}
+    return encode_cursor(values, key + b"overview")
+
+
+def _overview_place(cursor: str, key: bytes) -> OverviewPlace:
+    values = decode_cursor(cursor, key + b"overview")
+    return OverviewPlace(values["rank"], datetime.fromisoformat(values["at"]), values["name"], values["id"])
 
 
 def _export_period(wanted: RunFilter, clock: Clock) -> Period:

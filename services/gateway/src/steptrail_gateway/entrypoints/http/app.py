@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from steptrail_common.web import build_app
 
 from steptrail_gateway.entrypoints.http import (
+    boards,
     connections,
     notifications,
     openapi,
@@ -16,6 +17,8 @@ from steptrail_gateway.entrypoints.http import (
     processes,
     reports,
     runs,
+    schedules,
+    schemas,
     stream,
 )
 from steptrail_gateway.entrypoints.http.access import Gateway
@@ -23,7 +26,7 @@ from steptrail_gateway.entrypoints.http.forward import PREFIX
 from steptrail_gateway.entrypoints.http.headers import SecurityHeaders
 from steptrail_gateway.entrypoints.http.page import Page, PageFirst
 
-ROUTERS = (people, processes, runs, connections, reports, notifications, stream)
+ROUTERS = (people, processes, runs, schedules, boards, connections, reports, notifications, schemas, stream)
 
 
 def api_routes() -> list[tuple[str, APIRoute]]:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from steptrail_common.contracts.model import Contract, Problem
+from steptrail_common.contracts.model import Contract
+from steptrail_common.web import problem_answer
 
 from steptrail_gateway.domain.people import Caller
 from steptrail_gateway.entrypoints.http.access import Gateway
@@ -44,7 +45,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "A part we need is away; repeat later",
     }
     wanted = sorted({401, 403, 422, 503, *statuses})
-    return {status: {"model": Problem, "description": text[status]} for status in wanted}
+    return {status: problem_answer(text[status]) for status in wanted}
 
 
 async def forward(gateway: Gateway, caller: Caller, permission: str, to: Downstream, request: Forwarded) -> Response:

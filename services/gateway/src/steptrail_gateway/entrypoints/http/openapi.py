@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from steptrail_common.contracts.model import Problem
 
 from steptrail_gateway.domain.origin import REQUEST_HEADER
 from steptrail_gateway.domain.permissions import LOWEST_ROLE
@@ -34,8 +35,8 @@ def describe(app: FastAPI, routes: Iterable[tuple[str, APIRoute]]) -> dict[str, 
         )
         _add_security(document)
         _add_permissions(routes, document)
-        _name_problems(document)
         schemas = document["components"]["schemas"]
+        _add_problem(schemas)
         for name, example in _EXAMPLES.items():
             schemas[name]["examples"] = [example]
         schemas["PlanRequest"]["examples"] = [{"inputs": {"order_id": "4711"}, "document": DEFINITION}]
@@ -76,12 +77,11 @@ def _add_permissions(routes: Iterable[tuple[str, APIRoute]], document: dict[str,
             operation["x-lowest-role"] = LOWEST_ROLE[permission]
 
 
-def _name_problems(document: dict[str, Any]) -> None:
-    """Errors are problem documents, not plain JSON."""
-    for path in document["paths"].values():
-        for operation in path.values():
-            for status, answer in operation["responses"].items():
-                if status == "default" or status.startswith(("4", "5")):
-                    content = answer.get("content", {})
-                    if "application/json" in content:
-                        content["application/problem+json"] = content.pop("application/json")
+def _add_problem(schemas: dict[str, Any]) -> None:
+    """The schema that every error answer names."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    found = {**schema.pop("$defs", {}), "Problem": schema}
+    for one in found.values():
+        for described in one["properties"].values():
+            described.pop("default", None)  # an answer leaves out what is empty
+    schemas.update(found)

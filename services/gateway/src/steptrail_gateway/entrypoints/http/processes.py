@@ -12,7 +12,7 @@ from steptrail_common.contracts.catalog import (
     RevisionView,
     ValidationReport,
 )
-from steptrail_common.contracts.gateway import ProcessRow
+from steptrail_common.contracts.gateway import Overview, ProcessRow
 from steptrail_common.contracts.model import Page, RunStatus
 
 from steptrail_gateway.domain.paths import segment
@@ -31,7 +31,7 @@ from steptrail_gateway.entrypoints.http.forward import (
     problems,
 )
 from steptrail_gateway.handlers.relay import Forwarded
-from steptrail_gateway.queries import ProcessFilter, process_rows
+from steptrail_gateway.queries import ProcessFilter, overview, process_rows
 
 router = APIRouter(tags=["processes"])
 Reader = Annotated[Caller, may("processes.read")]
@@ -82,6 +82,12 @@ async def list_processes(
         q, category, tuple(tag or ()), owner, active, tuple(ids or ()), frozenset(status or ()), limit, cursor
     )
     return await process_rows(caller, wanted, clients=gateway.clients)
+
+
+@router.get("/overview", response_model=Overview, responses=problems())
+async def read_overview(gateway: GatewayDep, caller: Reader, limit: Limit = 50, cursor: Cursor = None) -> Overview:
+    """How all active processes stand, and a page of them: those that need a person first."""
+    return await overview(caller, limit, cursor, clients=gateway.clients)
 
 
 @router.post(

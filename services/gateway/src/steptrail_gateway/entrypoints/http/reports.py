@@ -6,7 +6,14 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 from steptrail_common.contracts.model import Page, RunStatus
 from steptrail_common.contracts.orchestrator import Trigger
-from steptrail_common.contracts.reporting import GridColumn, ProcessFigures, ProcessState, RunExport, RunFact
+from steptrail_common.contracts.reporting import (
+    GridColumn,
+    ProcessFigures,
+    ProcessState,
+    RunExport,
+    RunFact,
+    Trend,
+)
 
 from steptrail_gateway.domain.paths import segment
 from steptrail_gateway.domain.people import Caller
@@ -110,6 +117,21 @@ async def read_figures(
 ) -> Response:
     """Success rate, durations, time to recover and retries of a process over a period."""
     forwarded = Forwarded("GET", f"/processes/{segment(process_id)}/figures", params=query)
+    return await forward(gateway, caller, "reports.read", gateway.clients.reporting, forwarded)
+
+
+@router.get("/metrics/processes/{process_id}/trend", response_model=Trend, responses=problems(404))
+async def read_trend(
+    process_id: str,
+    query: SentQuery,
+    gateway: GatewayDep,
+    caller: Reader,
+    step_id: Annotated[str | None, Query(max_length=200, description="Of one step; else of whole runs")] = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Success rate and durations day by day, by default of the last 30 days. Days without runs are left out."""
+    forwarded = Forwarded("GET", f"/processes/{segment(process_id)}/trend", params=query)
     return await forward(gateway, caller, "reports.read", gateway.clients.reporting, forwarded)
 
 

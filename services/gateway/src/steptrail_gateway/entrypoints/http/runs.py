@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 from steptrail_common.contracts.model import Page, RunStatus
 from steptrail_common.contracts.orchestrator import (
@@ -13,11 +14,11 @@ from steptrail_common.contracts.orchestrator import (
     RunSummary,
     RunView,
     StartRun,
+    TriedStep,
     Trigger,
     TryStep,
     WorkerState,
 )
-from steptrail_common.contracts.workers import StepResult
 
 from steptrail_gateway.domain.paths import segment
 from steptrail_gateway.domain.people import Caller
@@ -31,6 +32,7 @@ from steptrail_gateway.entrypoints.http.forward import (
     forward,
     problems,
 )
+from steptrail_gateway.handlers.bundle import RunBundle
 from steptrail_gateway.handlers.relay import Forwarded, relay, scoped_key
 
 router = APIRouter(tags=["runs"])
@@ -149,6 +151,28 @@ async def read_evidence(run_id: str, evidence_id: str, gateway: GatewayDep, call
     )
 
 
+@router.get(
+    "/runs/{run_id}/bundle.zip",
+    response_class=Response,
+    responses={
+        **problems(404),
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+    },
+)
+async def read_bundle(run_id: str, gateway: GatewayDep, caller: Reader) -> Response:
+    """A run as one archive: the run and its events as JSON, and every piece of evidence as a file."""
+    bundle = RunBundle(
+        run_id,
+        caller,
+        orchestrator=gateway.clients.orchestrator,
+        audit=gateway.stores.audit,
+        clock=gateway.clock,
+    )
+    run = await bundle.open()
+    headers = {"Content-Disposition": f'attachment; filename="steptrail-run-{segment(run.run_id)}.zip"'}
+    return StreamingResponse(bundle.pieces(run), media_type="application/zip", headers=headers)
+
+
 @router.get("/runs/{run_id}/diff", response_model=RunDiff, responses=problems(404))
 async def diff_run(
     run_id: str,
@@ -162,9 +186,9 @@ async def diff_run(
     return await forward(gateway, caller, "runs.read", gateway.clients.orchestrator, forwarded)
 
 
-@router.post("/steps/try", response_model=StepResult, responses=problems(409))
+@router.post("/steps/try", response_model=TriedStep, responses=problems(409))
 async def try_step(gateway: GatewayDep, caller: Annotated[Caller, may("steps.try")], body: TryStep) -> Response:
-    """Run one step of a draft definition now. Not recorded as a run."""
+    """Run one step of a draft definition now. Not recorded as a run; what was found comes along in `contents`."""
     forwarded = Forwarded("POST", "/steps/try", json=as_json(body), action="step.try", object=body.step_id)
     return await forward(gateway, caller, "steps.try", gateway.clients.orchestrator, forwarded)
 

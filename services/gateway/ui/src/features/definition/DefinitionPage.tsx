@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { processQuery, revisionQuery } from "@/api/queries";
+import { useMay } from "@/api/useMe";
 import type { ProcessView, RevisionView } from "@/api/types";
 import { Button, buttonClass } from "@/components/Button";
 import { YamlBlock } from "@/components/CodeBlock";
@@ -20,6 +21,7 @@ export function DefinitionPage() {
   const { processId } = useParams({ from: "/inside/processes/$processId/definition" });
   const { rev } = useSearch({ from: "/inside/processes/$processId/definition" });
   const [tab, setTab] = useState("steps");
+  const mayWrite = useMay("processes.write");
   const process = useQuery(processQuery(processId));
   const old = rev !== undefined && process.data !== undefined && rev !== process.data.revision;
   const revision = useQuery({ ...revisionQuery(processId, rev ?? 0), enabled: old });
@@ -47,9 +49,16 @@ export function DefinitionPage() {
           <h1>{definition.name}</h1>
           <p>{definition.description ?? `${plural(definition.steps.length, "step")}, checked one after the other.`}</p>
         </div>
-        <Link to="/processes/$processId" params={{ processId }} className={buttonClass()}>
-          Back to its runs
-        </Link>
+        <div className={styles.buttons}>
+          {mayWrite && (
+            <Link to="/processes/$processId/edit" params={{ processId }} className={buttonClass()}>
+              Edit
+            </Link>
+          )}
+          <Link to="/processes/$processId" params={{ processId }} className={buttonClass()}>
+            Back to its runs
+          </Link>
+        </div>
       </header>
       {old && (
         <div className={styles.old}>

@@ -75,7 +75,7 @@ function bodyOf(check: Check): [string, React.ReactNode][] {
   if (check.type === "db_query") {
     const values = Object.entries(check.params ?? {}).map(([name, value]) => `:${name} = ${showValue(value)}`);
     return [
-      ["Statement", <TextBlock key="q" text={check.query.trim()} label="Statement" />],
+      ["Statement", <TextBlock key="q" text={(check.query ?? "").trim()} label="Statement" />],
       ["Values", lines(values)],
       ["Hidden columns", (check.mask ?? []).join(", ")],
     ];

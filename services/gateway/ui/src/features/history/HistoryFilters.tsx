@@ -1,12 +1,10 @@
-import { useEffect, useState } from "react";
 import type { ProcessRow } from "@/api/types";
 import { Button } from "@/components/Button";
 import { SelectField, TextField } from "@/components/Field";
+import { TypedField } from "@/components/TypedField";
 import type { HistorySearch } from "@/lib/search";
 import { RUN_STATUSES, word } from "@/lib/status";
 import styles from "./HistoryPage.module.css";
-
-const TYPING_MS = 300;
 
 const TRIGGER_OPTIONS: [string, string][] = [
   ["", "Any start"],
@@ -30,7 +28,7 @@ export function HistoryFilters({ search, processes, onChange }: Props) {
   const late = search.since && search.until && search.until < search.since ? "The end is before the start." : null;
   return (
     <form className={styles.filters} role="search" aria-label="Filter runs" onSubmit={(event) => event.preventDefault()}>
-      <Typed label="Key" placeholder="Key, such as 4711" value={search.key ?? ""} onChange={set("key")} />
+      <TypedField label="Key" placeholder="Key, such as 4711" value={search.key ?? ""} onChange={set("key")} />
       <SelectField
         label="Process"
         hideLabel
@@ -46,7 +44,7 @@ export function HistoryFilters({ search, processes, onChange }: Props) {
         options={[["", "Any state"], ...RUN_STATUSES.map((status): [string, string] => [status, word(status)])]}
       />
       <SelectField label="Started" hideLabel value={search.trigger ?? ""} onChange={(event) => set("trigger")(event.target.value)} options={TRIGGER_OPTIONS} />
-      <Typed label="Started by" placeholder="Started by" value={search.initiated_by ?? ""} onChange={set("initiated_by")} />
+      <TypedField label="Started by" placeholder="Started by" value={search.initiated_by ?? ""} onChange={set("initiated_by")} />
       <div className={styles.period}>
         <TextField label="From day" hideLabel type="date" value={search.since ?? ""} onChange={(event) => set("since")(event.target.value)} />
         <span aria-hidden="true">–</span>
@@ -59,20 +57,4 @@ export function HistoryFilters({ search, processes, onChange }: Props) {
       )}
     </form>
   );
-}
-
-/** A text filter that waits until typing rests. */
-function Typed({ label, placeholder, value, onChange }: { label: string; placeholder: string; value: string; onChange: (value: string) => void }) {
-  const [text, setText] = useState(value);
-  const [seen, setSeen] = useState(value);
-  if (seen !== value) {
-    setSeen(value);
-    setText(value);
-  }
-  useEffect(() => {
-    if (text.trim() === value) return;
-    const timer = setTimeout(() => onChange(text.trim()), TYPING_MS);
-    return () => clearTimeout(timer);
-  });
-  return <TextField label={label} hideLabel placeholder={placeholder} value={text} maxLength={200} onChange={(event) => setText(event.target.value)} />;
 }

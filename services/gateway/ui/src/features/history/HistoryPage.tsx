@@ -1,10 +1,11 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { processesQuery, runsQuery } from "@/api/queries";
 import { Button, buttonClass } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { Card, Page } from "@/components/Page";
 import { Empty, Loading, Problem } from "@/components/States";
+import { HERE, SubNav } from "@/components/SubNav";
 import { plural } from "@/lib/format";
 import { dayEnd, dayStart, type HistorySearch } from "@/lib/search";
 import { urls } from "@/lib/urls";
@@ -39,6 +40,14 @@ export function HistoryPage() {
           </a>
         </div>
       </header>
+      <SubNav label="History">
+        <Link to="/history" search={search} activeOptions={HERE}>
+          Runs
+        </Link>
+        <Link to="/history/trends" search={search.process_id ? { process_id: search.process_id } : {}} activeOptions={HERE}>
+          Trends
+        </Link>
+      </SubNav>
       <HistoryFilters search={search} processes={processes.data?.pages[0]?.items ?? []} onChange={change} />
       <Card aria-label="Runs">
         {query.isPending && <Loading rows={8} label="Loading runs" />}

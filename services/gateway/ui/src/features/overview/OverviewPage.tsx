@@ -1,44 +1,45 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect } from "react";
-import { OVERVIEW_PAGE, processesQuery } from "@/api/queries";
+import { useCallback } from "react";
+import { overviewQuery } from "@/api/queries";
+import type { OverviewCounts, ProcessRow } from "@/api/types";
 import { buttonClass } from "@/components/Button";
 import { Icon } from "@/components/Icon";
+import { LongList } from "@/components/LongList";
 import { Card, Page } from "@/components/Page";
 import { Empty, Loading, Problem } from "@/components/States";
-import { counts, overviewVerdict, redFirst } from "@/lib/overview";
+import { countsOf, overviewVerdict } from "@/lib/overview";
 import styles from "./OverviewPage.module.css";
 import { OverviewRow } from "./OverviewRow";
 import { WallScreen } from "./WallScreen";
 
-/** More rows than this are looked for by filters in the list of processes. */
-const MOST_PAGES = 5;
+const ROW_PX = 62;
 
 export function OverviewPage() {
   const { wall } = useSearch({ from: "/inside/" });
   const navigate = useNavigate();
-  const query = useInfiniteQuery(processesQuery({ active: true }, OVERVIEW_PAGE));
-  const pages = query.data?.pages ?? [];
+  const query = useInfiniteQuery(overviewQuery);
+  const counts = query.data?.pages[0];
+  const rows = onceEach(query.data?.pages.flatMap((page) => page.items as ProcessRow[]) ?? []);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage && pages.length < MOST_PAGES) void fetchNextPage();
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage, pages.length]);
+  const more = useCallback(() => {
+    if (!isFetchingNextPage) void fetchNextPage();
+  }, [isFetchingNextPage, fetchNextPage]);
+  const open = useCallback((runId: string) => void navigate({ to: "/runs/$runId", params: { runId } }), [navigate]);
 
-  const rows = redFirst(pages.flatMap((page) => page.items));
-  const more = hasNextPage && pages.length >= MOST_PAGES;
-  if (wall) return <WallScreen rows={rows} pending={query.isPending} error={query.error} />;
+  if (wall) return <WallScreen rows={rows} counts={counts} error={query.error} />;
   return (
     <Page title="Overview">
       <header className={styles.head}>
         <div>
           <h1>Overview</h1>
-          <p className={styles.verdict}>{query.isPending ? "Looking…" : <Sentence parts={overviewVerdict(rows)} />}</p>
+          <p className={styles.verdict}>{counts ? <Sentence parts={overviewVerdict(counts)} /> : "Looking…"}</p>
         </div>
         <Link to="/" search={{ wall: 1 }} className={buttonClass()}>
           <Icon name="screen" /> Wall screen
         </Link>
       </header>
-      {rows.length > 0 && <Counts rows={rows} />}
+      {counts && counts.processes > 0 && <Counts counts={counts} />}
       <Card aria-label="Processes">
         {query.isPending && <Loading rows={8} label="Loading processes" />}
         {query.isError && rows.length === 0 && <Problem error={query.error} onRetry={() => void query.refetch()} />}
@@ -47,19 +48,17 @@ export function OverviewPage() {
             A process is a chain of checks. Write one as YAML and apply it with <code>steptrail apply</code>, or start with <code>steptrail up --demo</code>.
           </Empty>
         )}
-        <ul>
-          {rows.map((row) => (
-            <OverviewRow key={row.process_id} row={row} onPick={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })} />
-          ))}
-        </ul>
+        <LongList items={rows} keyOf={(row) => row.process_id} estimate={ROW_PX} onNearEnd={hasNextPage ? more : undefined}>
+          {(row) => <OverviewRow row={row} onPick={open} />}
+        </LongList>
       </Card>
-      {more && (
-        <p className={styles.more}>
-          These are the first {rows.length.toLocaleString("en")} processes. <Link to="/processes">Find others with filters</Link>.
-        </p>
-      )}
     </Page>
   );
+}
+
+/** A row that moved between two pages while they were read comes once. */
+function onceEach(rows: readonly ProcessRow[]): ProcessRow[] {
+  return [...new Map(rows.map((row) => [row.process_id, row])).values()];
 }
 
 function Sentence({ parts }: { parts: ReturnType<typeof overviewVerdict> }) {
@@ -74,12 +73,12 @@ function Sentence({ parts }: { parts: ReturnType<typeof overviewVerdict> }) {
   );
 }
 
-function Counts({ rows }: { rows: Parameters<typeof counts>[0] }) {
+function Counts({ counts }: { counts: OverviewCounts }) {
   return (
     <ul className={styles.counts} aria-label="Processes by state">
-      {counts(rows).map(({ status, label, tone, count }) => (
+      {countsOf(counts).map(({ status, label, tone, count }) => (
         <li key={label}>
-          <Link to="/processes" search={status ? { status } : {}} className={`${styles.count} tone-${tone}`}>
+          <Link to="/processes" search={status ? { status, active: "yes" } : { active: "yes" }} className={`${styles.count} tone-${tone}`}>
             <b>{count.toLocaleString("en")}</b> {label}
           </Link>
         </li>

@@ -17,7 +17,7 @@ export const OverviewRow = memo(function OverviewRow({ row, onPick }: { row: Pro
   const { state } = row;
   const busy = (state.running ?? 0) > 0;
   return (
-    <li className={clsx(styles.row, `tone-${tone(state.last_status)}`)}>
+    <div className={clsx(styles.row, `tone-${tone(state.last_status)}`)}>
       <StatusIcon status={busy && !state.last_status ? "running" : state.last_status} label />
       <div className={styles.who}>
         <div className={styles.name}>
@@ -53,7 +53,7 @@ export const OverviewRow = memo(function OverviewRow({ row, onPick }: { row: Pro
           )}
         </div>
       </div>
-    </li>
+    </div>
   );
 });
 

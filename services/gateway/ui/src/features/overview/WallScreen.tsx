@@ -1,7 +1,7 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import clsx from "clsx";
 import { useState } from "react";
-import type { ProcessRow } from "@/api/types";
+import type { OverviewCounts, ProcessRow } from "@/api/types";
 import { useLiveState } from "@/api/useLive";
 import { Button, buttonClass } from "@/components/Button";
 import { Icon, Logo } from "@/components/Icon";
@@ -20,23 +20,23 @@ import { Standing } from "./OverviewRow";
 import styles from "./WallScreen.module.css";
 
 /** The overview for a screen on the wall: large, without anything to press but the way out. */
-export function WallScreen({ rows, pending, error }: { rows: readonly ProcessRow[]; pending: boolean; error: Error | null }) {
+export function WallScreen({ rows, counts, error }: { rows: readonly ProcessRow[]; counts: OverviewCounts | undefined; error: Error | null }) {
   const navigate = useNavigate();
   const leave = () => void navigate({ to: "/", search: {} });
   useShortcut("Escape", leave);
-  const verdict = overviewVerdict(rows);
+  const pending = !counts && !error;
   return (
     <Page title="Wall screen" className={styles.wall}>
       <header className={styles.head}>
         <Logo size={34} />
         <h1>
-          {pending
-            ? "Looking…"
-            : verdict.map((part, index) => (
+          {counts
+            ? overviewVerdict(counts).map((part, index) => (
                 <span key={index} className={part.tone ? `${styles.emphasis} tone-${part.tone}` : undefined}>
                   {part.text}
                 </span>
-              ))}
+              ))
+            : "Looking…"}
         </h1>
         <WallClock />
         <FullScreenButton />
@@ -47,6 +47,7 @@ export function WallScreen({ rows, pending, error }: { rows: readonly ProcessRow
       {pending && <Loading rows={6} />}
       {error && rows.length === 0 && <Problem error={error} />}
       {!pending && !error && rows.length === 0 && <Empty title="No process is active yet" />}
+      {counts && counts.processes > rows.length && <p className={styles.rest}>The {rows.length} that need a look first. The sentence above speaks of all.</p>}
       <ul className={clsx(styles.tiles, rows.length > 24 && styles.dense)}>
         {rows.map((row) => (
           <Tile key={row.process_id} row={row} />

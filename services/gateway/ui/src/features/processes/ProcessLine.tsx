@@ -8,9 +8,9 @@ import { plural } from "@/lib/format";
 import styles from "./ProcessesPage.module.css";
 
 type Filter = { category: string } | { tag: string } | { owner: string };
-type Props = { row: ProcessRow; onPick: (runId: string) => void; onFilter: (filter: Filter) => void };
+type Props = { row: ProcessRow; mayWrite: boolean; onPick: (runId: string) => void; onFilter: (filter: Filter) => void };
 
-export const ProcessLine = memo(function ProcessLine({ row, onPick, onFilter }: Props) {
+export const ProcessLine = memo(function ProcessLine({ row, mayWrite, onPick, onFilter }: Props) {
   const { state } = row;
   const running = (state.running ?? 0) > 0;
   return (
@@ -24,6 +24,16 @@ export const ProcessLine = memo(function ProcessLine({ row, onPick, onFilter }: 
           {row.name}
         </Link>
         {!row.active && <span className={styles.off}>not active</span>}
+        {mayWrite && (
+          <span className={styles.write}>
+            <Link to="/processes/$processId/edit" params={{ processId: row.process_id }} aria-label={`Edit ${row.name}`}>
+              Edit
+            </Link>
+            <Link to="/processes/new" search={{ from: row.process_id }} aria-label={`Duplicate ${row.name}`}>
+              Duplicate
+            </Link>
+          </span>
+        )}
         <div className={styles.labels}>
           {row.category && <Label onClick={() => onFilter({ category: row.category! })}>{row.category}</Label>}
           {(row.tags ?? []).map((tag) => (

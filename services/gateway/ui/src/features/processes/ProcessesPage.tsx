@@ -1,8 +1,10 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { facetsQuery, type ProcessFilters, processesQuery } from "@/api/queries";
-import { Button } from "@/components/Button";
+import { useMay } from "@/api/useMe";
+import { Button, buttonClass } from "@/components/Button";
+import { Icon } from "@/components/Icon";
 import { Card, Page } from "@/components/Page";
 import { Empty, Loading, Problem } from "@/components/States";
 import type { ProcessesSearch } from "@/lib/search";
@@ -27,6 +29,7 @@ function useFilled({ hasNextPage, isFetching, fetchNextPage }: { hasNextPage: bo
 export function ProcessesPage() {
   const search = useSearch({ from: "/inside/processes" });
   const navigate = useNavigate();
+  const mayWrite = useMay("processes.write");
   const facets = useQuery(facetsQuery);
   const query = useInfiniteQuery(processesQuery(filtersOf(search)));
   const pages = query.data?.pages ?? [];
@@ -45,6 +48,11 @@ export function ProcessesPage() {
             {query.hasNextPage ? " shown, more below" : rows.length === 1 ? " process" : " processes"}
           </p>
         )}
+        {mayWrite && (
+          <Link to="/processes/new" className={`${buttonClass("primary")} ${styles.new}`}>
+            <Icon name="plus" size={14} /> New process
+          </Link>
+        )}
       </header>
       <Filters search={search} facets={facets.data} onChange={change} />
       <Card aria-label="List of processes">
@@ -58,7 +66,7 @@ export function ProcessesPage() {
         )}
         {query.isSuccess && rows.length === 0 && !filtered && (
           <Empty icon="plug" title="There are no processes yet">
-            Write one as YAML and apply it with <code>steptrail apply</code>.
+            {mayWrite ? "Make one here, or write it" : "Write one"} as YAML and apply it with <code>steptrail apply</code>.
           </Empty>
         )}
         {rows.length > 0 && (
@@ -74,6 +82,7 @@ export function ProcessesPage() {
               <ProcessLine
                 key={row.process_id}
                 row={row}
+                mayWrite={mayWrite}
                 onPick={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })}
                 onFilter={(filter) => change({ ...search, ...filter })}
               />

@@ -1,3 +1,4 @@
+import { isPicture } from "@/api/queries";
 import type { StepView } from "@/api/types";
 import { Facts } from "@/components/DataTable";
 import { inUnit } from "@/lib/value";
@@ -8,7 +9,7 @@ import styles from "./EvidencePanel.module.css";
 export function DataTab({ runId, step }: { runId: string; step: StepView }) {
   const captures = Object.entries(step.captures ?? {});
   const findings = (step.findings ?? []).map((finding): [string, unknown] => [finding.label, inUnit(finding.label, finding.value)]);
-  const evidence = (step.evidence ?? []).filter((piece) => piece.kind !== "request");
+  const evidence = (step.evidence ?? []).filter((piece) => piece.kind !== "request" && !isPicture(piece));
   if (captures.length + findings.length + evidence.length === 0) {
     return <p className={styles.quiet}>Nothing was collected by this step.</p>;
   }

@@ -1,4 +1,5 @@
-import type { StepView } from "@/api/types";
+import { isPicture } from "@/api/queries";
+import type { Evidence, StepView } from "@/api/types";
 import { Card } from "@/components/Page";
 import { Tabs } from "@/components/Tabs";
 import { StatusBadge } from "@/components/Status";
@@ -7,6 +8,7 @@ import { plural } from "@/lib/format";
 import { kindWord } from "@/lib/status";
 import { DataTab } from "./DataTab";
 import styles from "./EvidencePanel.module.css";
+import { EvidenceView } from "./EvidenceView";
 import { ExpectedTab } from "./ExpectedTab";
 import { FirstAidTab } from "./FirstAidTab";
 import { LastGoodTab } from "./LastGoodTab";
@@ -46,19 +48,29 @@ export function EvidencePanel({ shown, step, tab, onTab }: Props) {
   );
 }
 
-const TABS = ["expected", "data", "request", "good", "log", "aid"];
-
 function RunTabs({ shown, step, tab, onTab }: Props) {
   const run = shown.run!;
+  const pictures = (step.evidence ?? []).filter(isPicture);
   const tabs = [
     { id: "expected", label: "Expected / Actual", content: <ExpectedTab step={step} /> },
     { id: "data", label: "Data", content: <DataTab runId={run.run_id} step={step} /> },
     { id: "request", label: "Request", content: <RequestTab runId={run.run_id} step={step} /> },
+    ...(pictures.length > 0 ? [{ id: "screenshot", label: "Screenshot", content: <Pictures runId={run.run_id} pictures={pictures} /> }] : []),
     { id: "good", label: "Last good", content: <LastGoodTab run={run} step={step} /> },
     { id: "log", label: "Log", content: <LogTab run={run} step={step} /> },
     { id: "aid", label: "First aid", content: <FirstAidTab step={step} /> },
   ];
-  return <Tabs label="Evidence" tabs={tabs} value={tab && TABS.includes(tab) ? tab : "expected"} onChange={onTab} />;
+  return <Tabs label="Evidence" tabs={tabs} value={tabs.some(({ id }) => id === tab) ? tab! : "expected"} onChange={onTab} />;
+}
+
+function Pictures({ runId, pictures }: { runId: string; pictures: readonly Evidence[] }) {
+  return (
+    <div className={styles.stack}>
+      {pictures.map((picture) => (
+        <EvidenceView key={picture.evidence_id} runId={runId} evidence={picture} />
+      ))}
+    </div>
+  );
 }
 
 function withoutConnection(target: string, connection: string | null): string {
@@ -69,5 +81,5 @@ function withoutConnection(target: string, connection: string | null): string {
 function attemptsPhrase(step: StepView): string {
   const attempt = step.attempt ?? 0;
   if (attempt < 2) return "";
-  return step.waiting_until || attempt > (step.of_attempts ?? 1) ? ` · ${plural(attempt, "look")}` : ` · ${plural(attempt, "attempt")}`;
+  return step.waiting_until ? ` · ${plural(attempt, "look")}` : ` · ${plural(attempt, "attempt")}`;
 }

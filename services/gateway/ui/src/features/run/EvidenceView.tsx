@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { evidenceQuery } from "@/api/queries";
+import { evidenceQuery, isPicture } from "@/api/queries";
 import type { Evidence } from "@/api/types";
 import { TextBlock } from "@/components/CodeBlock";
 import { DataTable } from "@/components/DataTable";
@@ -8,10 +8,10 @@ import { formatBytes } from "@/lib/format";
 import { urls } from "@/lib/urls";
 import { asTable } from "@/lib/value";
 import styles from "./EvidenceView.module.css";
+import { Picture } from "./Picture";
 
 /** One piece of evidence: rows and listings as a table, everything else as plain text. */
 export function EvidenceView({ runId, evidence }: { runId: string; evidence: Evidence }) {
-  const body = useQuery(evidenceQuery(runId, evidence));
   return (
     <div className={styles.piece}>
       <header>
@@ -24,11 +24,16 @@ export function EvidenceView({ runId, evidence }: { runId: string; evidence: Evi
           Download
         </a>
       </header>
-      {body.isPending && <p className={styles.note}>Reading…</p>}
-      {body.isError && <Problem compact error={body.error} onRetry={() => void body.refetch()} />}
-      {body.isSuccess && <Body text={body.data} evidence={evidence} />}
+      {isPicture(evidence) ? <Picture runId={runId} evidence={evidence} /> : <Text runId={runId} evidence={evidence} />}
     </div>
   );
+}
+
+function Text({ runId, evidence }: { runId: string; evidence: Evidence }) {
+  const body = useQuery(evidenceQuery(runId, evidence));
+  if (body.isPending) return <p className={styles.note}>Reading…</p>;
+  if (body.isError) return <Problem compact error={body.error} onRetry={() => void body.refetch()} />;
+  return <Body text={body.data} evidence={evidence} />;
 }
 
 function Body({ text, evidence }: { text: string | null; evidence: Evidence }) {
@@ -51,6 +56,8 @@ function parse(text: string): unknown {
 
 function extension(mediaType: string): string {
   if (/json/.test(mediaType)) return ".json";
+  const picture = /^image\/(png|jpeg|webp|gif)/.exec(mediaType)?.[1];
+  if (picture) return `.${picture}`;
   if (/html|xml/.test(mediaType)) return ".txt";
   return mediaType.startsWith("text/") ? ".txt" : "";
 }

@@ -1,6 +1,6 @@
 import type { GridColumn, StepView } from "@/api/types";
 import { formatDuration } from "@/lib/format";
-import { cellStatus } from "@/lib/grid";
+import { cellStatus, isKept } from "@/lib/grid";
 import { word } from "@/lib/status";
 import styles from "./RunGrid.module.css";
 
@@ -37,7 +37,8 @@ export function Comparison({ steps, shown, other }: { steps: readonly StepView[]
 /** The duration of a step that passed, else its state. */
 function cellText(column: GridColumn | null, step: string): string {
   const status = column && cellStatus(column, step);
-  if (!status) return column?.trigger === "recheck" ? "kept" : "–";
+  if (!status) return "–";
+  if (isKept(column, step)) return "kept";
   const seconds = column.step_seconds[step];
   return status === "success" && seconds !== undefined ? formatDuration(seconds) : word(status);
 }

@@ -12,14 +12,15 @@ const MEANINGS = [
   ["skipped", "skipped"],
   ["running", "running"],
 ] as const;
+const KEPT = ["kept", "kept from the run before"] as const;
 
 /** What the colours of the grid mean. */
-export function GridLegend() {
+export function GridLegend({ kept }: { kept: boolean }) {
   return (
     <ul className={styles.legend} aria-label="Legend">
-      {MEANINGS.map(([name, words]) => (
+      {[...MEANINGS, ...(kept ? [KEPT] : [])].map(([name, words]) => (
         <li key={name}>
-          <i className={clsx(styles.cell, styles[name])} />
+          <i className={clsx(styles.cell, name === "kept" ? [styles.ok, styles.kept] : styles[name])} />
           {words}
         </li>
       ))}

@@ -4,7 +4,7 @@ import type { GridColumn, StepView, StepStatus } from "@/api/types";
 import { triggerWords } from "@/components/Trigger";
 import { serverNow } from "@/lib/clock";
 import { formatAgo, formatDuration } from "@/lib/format";
-import { cellStatus, slowCell } from "@/lib/grid";
+import { cellStatus, isKept, slowCell } from "@/lib/grid";
 import { isOpenRun, isTrouble, tone, word } from "@/lib/status";
 import styles from "./RunGrid.module.css";
 
@@ -53,7 +53,7 @@ function cellClass({ column, usual, runs }: Props, step: string): string | undef
   const status = cellStatus(column, step);
   if (!status) return styles.absent;
   if (slowCell(column, step, usual, runs)) return styles.slow;
-  return styles[tone(status)];
+  return clsx(styles[tone(status)], isKept(column, step) && styles.kept);
 }
 
 function titleOf(column: GridColumn): string {

@@ -7,6 +7,7 @@ import { StatusBadge } from "@/components/Status";
 import { formatDuration } from "@/lib/format";
 import { type AnyStatus, isOpenRun } from "@/lib/status";
 import { changeWords, showValue } from "@/lib/value";
+import { Changes, ContentChanges } from "./ContentChanges";
 import styles from "./EvidencePanel.module.css";
 
 /** This step against the same step of the last run that was good. */
@@ -25,8 +26,8 @@ export function LastGoodTab({ run, step }: { run: RunView; step: StepView }) {
         Compared with{" "}
         <Link to="/runs/$runId" params={{ runId: against }} search={{ step: step.step_id }}>
           the last good run
-        </Link>
-        .
+        </Link>{" "}
+        {run.last_good_of === "key" ? `of ${run.key}` : "of this process; there is none of the same key before it"}.
       </p>
       {found ? <Comparison diff={found} step={step} /> : <p className={styles.quiet}>This step is the same as in the last good run.</p>}
     </div>
@@ -35,7 +36,7 @@ export function LastGoodTab({ run, step }: { run: RunView; step: StepView }) {
 
 function Comparison({ diff, step }: { diff: StepDiff; step: StepView }) {
   if (!diff.before_status) return <p className={styles.quiet}>The last good run did not have this step.</p>;
-  const changes = diff.changes ?? [];
+  const { changes = [], definition = [], contents = [] } = diff;
   return (
     <>
       <table className={styles.table}>
@@ -59,7 +60,10 @@ function Comparison({ diff, step }: { diff: StepDiff; step: StepView }) {
           <tr>
             <td>duration</td>
             <td>{formatDuration(diff.before_duration_seconds)}</td>
-            <td>{formatDuration(diff.duration_seconds)}</td>
+            <td>
+              {formatDuration(diff.duration_seconds)}
+              {diff.slower_by_seconds != null && <small>slower by {formatDuration(diff.slower_by_seconds)}</small>}
+            </td>
           </tr>
           {changes.map((change) => (
             <tr key={change.path}>
@@ -76,7 +80,16 @@ function Comparison({ diff, step }: { diff: StepDiff; step: StepView }) {
           ))}
         </tbody>
       </table>
-      {changes.length === 0 && <p className={styles.quiet}>No value of this step differs.</p>}
+      {changes.length + definition.length + contents.length === 0 && <p className={styles.quiet}>No value of this step differs.</p>}
+      {definition.length > 0 && (
+        <section className={styles.stack} aria-label="Difference in the definition">
+          <h3>The definition says something else</h3>
+          <Changes changes={definition} label="Definition" />
+        </section>
+      )}
+      {contents.map((content, index) => (
+        <ContentChanges key={index} content={content} />
+      ))}
     </>
   );
 }

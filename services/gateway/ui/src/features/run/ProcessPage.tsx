@@ -2,6 +2,7 @@ import { useState } from "react";
 import { useMay } from "@/api/useMe";
 import { Page } from "@/components/Page";
 import { Loading, Problem } from "@/components/States";
+import { ReplayedMoment } from "@/lib/clock";
 import { neighbourInTrouble } from "@/lib/chain";
 import { useShortcut } from "@/lib/shortcuts";
 import { CheckDialog } from "./CheckDialog";
@@ -11,8 +12,11 @@ import { Progress } from "./Progress";
 import styles from "./ProcessPage.module.css";
 import { RunGrid } from "./RunGrid";
 import { RunHeader } from "./RunHeader";
+import { Schedules } from "./Schedules";
+import { Timeline } from "./Timeline";
 import { Trail } from "./Trail";
 import type { Selection } from "./types";
+import { useReplay } from "./useReplay";
 import { useShown } from "./useShown";
 
 type Props = {
@@ -27,7 +31,8 @@ type Props = {
 
 /** The page that joins everything: verdict, chain, evidence, and the runs before. */
 export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, onFollow }: Props) {
-  const { shown, shownId, process, run, latest, newer, swapping, pin, unpin } = useShown({ processId, runId, stepId: selection.step });
+  const { shown: current, shownId, process, run, latest, newer, swapping, pin, unpin } = useShown({ processId, runId, stepId: selection.step });
+  const { shown, moment } = useReplay(current, selection.at);
   const [checking, setChecking] = useState(false);
   const mayStart = useMay("runs.start");
   const canCheck = mayStart && shown.definition !== null;
@@ -60,6 +65,7 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
   };
   return (
     <Page title={titleOf(shown.name, shown.run?.key)} className={styles.page}>
+      <ReplayedMoment value={moment}>
       <RunHeader shown={shown} canCheck={canCheck} mayStart={mayStart} onCheck={() => setChecking(true)} onStarted={openRun} />
       {newer && (
         <NewerRun
@@ -78,7 +84,22 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
           <EvidencePanel shown={shown} step={shown.step} tab={selection.tab} onTab={(tab) => onSelect({ step: shown.step?.step_id, tab })} />
         )}
       </div>
+      </ReplayedMoment>
+      {current.run && (
+        <Timeline
+          run={current.run}
+          open={selection.time === 1}
+          at={selection.at ?? null}
+          onOpen={(open) => onSelect({ time: open ? 1 : undefined, at: undefined })}
+          onAt={(at) => {
+            pin();
+            onSelect({ at: at ?? undefined });
+          }}
+          onSelect={select}
+        />
+      )}
       <RunGrid processId={processId} steps={shown.steps} shownRun={shownId} onOpen={(id) => openRun(id, true)} waitingFirst={latest.data === null} />
+      <Schedules processId={processId} definition={process.data?.definition ?? null} />
       {checking && process.data && (
         <CheckDialog
           process={process.data}
@@ -89,7 +110,7 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
           }}
         />
       )}
-      <Announcer text={shown.run?.verdict.text ?? ""} name={shown.name} />
+      <Announcer text={current.run?.verdict.text ?? ""} name={shown.name} />
     </Page>
   );
 }

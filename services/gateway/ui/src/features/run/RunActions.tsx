@@ -6,6 +6,7 @@ import { Button } from "@/components/Button";
 import { failedStep } from "@/lib/chain";
 import { isOpenRun } from "@/lib/status";
 import { CancelDialog } from "./CancelDialog";
+import { ExportMenu } from "./ExportMenu";
 import styles from "./RunActions.module.css";
 import { ShareButton } from "./ShareButton";
 import type { Shown } from "./types";
@@ -34,7 +35,8 @@ export function RunActions({ shown, canCheck, mayStart, onCheck, onStarted, onPr
   const open = isOpenRun(run?.status);
   return (
     <div className={styles.actions}>
-      {run && <ShareButton runId={run.run_id} />}
+      {run && <ShareButton runId={run.run_id} step={shown.step?.step_id} />}
+      {run && <ExportMenu runId={run.run_id} />}
       {open && mayCancel && (
         <Button look="danger" onClick={() => setCancelling(true)}>
           Cancel

@@ -62,12 +62,18 @@ function linkFacts({ run }: Shown): Fact[] {
   if (!run) return [];
   const facts: Fact[] = [];
   if (run.status !== "success" && !isOpenRun(run.status)) {
-    facts.push(["Last good run", run.last_good_run ? <RunLink id={run.last_good_run}>show</RunLink> : "never"]);
+    facts.push([lastGoodWords(run), run.last_good_run ? <RunLink id={run.last_good_run}>show</RunLink> : "never"]);
   }
   if (run.from_run) facts.push([`Continues${run.from_step ? ` from ${run.from_step}` : ""}`, <RunLink key="from" id={run.from_run}>the run before</RunLink>]);
   const again = run.rechecked_by?.at(-1);
   if (again) facts.push(["Continued by", <RunLink key="again" id={again}>a later run</RunLink>]);
   return facts;
+}
+
+/** Which good run is meant: one of the same key when there is one, else the last of the process. */
+function lastGoodWords({ last_good_of, key }: NonNullable<Shown["run"]>): string {
+  if (last_good_of === "key") return `Last good run of ${key}`;
+  return key && last_good_of ? "Last good run, of another key" : "Last good run";
 }
 
 function definitionFact(run: NonNullable<Shown["run"]>): Fact {

@@ -92,7 +92,7 @@ function Columns({ columns, steps, shownRun, onOpen }: ColumnsProps) {
         </div>
         <Comparison steps={steps} shown={shown} other={other?.run_id === shown?.run_id ? null : other} />
       </div>
-      <GridLegend />
+      <GridLegend kept={columns.some((column) => column.kept.length > 0)} />
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { useMay } from "@/api/useMe";
 import { CrumbTrail } from "@/components/CrumbTrail";
 import { VerdictText } from "@/components/VerdictText";
 import { Countdown } from "@/components/Time";
@@ -67,9 +68,10 @@ function firstSentence({ steps, definition }: Shown): string {
 /** A run under way counts down itself; the server's sentence was true only when it was read. */
 function LiveVerdict({ shown }: { shown: Shown }) {
   const run = shown.run!;
+  // A replay that stands before the end has no verdict of its own yet.
   if (!isOpenRun(run.status)) return <VerdictText verdict={run.verdict} status={run.status} />;
   const current = run.steps.find((step) => ["running", "retrying", "waiting"].includes(step.status));
-  if (!current) return <>{run.status === "queued" ? "Waiting to start…" : run.verdict.text}</>;
+  if (!current) return <>{run.status === "queued" ? "Waiting to start…" : run.verdict.text || "Between two steps…"}</>;
   return (
     <>
       Checking {current.number} of {run.steps.length} <span className={styles.now}>“{current.name}”</span>
@@ -92,6 +94,7 @@ function LiveVerdict({ shown }: { shown: Shown }) {
 
 function Crumbs({ shown }: { shown: Shown }) {
   const { definition, processId, name } = shown;
+  const mayWrite = useMay("processes.write");
   return (
     <div className={styles.top}>
       <CrumbTrail>
@@ -106,11 +109,29 @@ function Crumbs({ shown }: { shown: Shown }) {
         </Link>
       </CrumbTrail>
       <nav className={styles.side} aria-label="More about this process">
+        {definition?.population && (
+          <Link to="/processes/$processId/stuck-board" params={{ processId }}>
+            Stuck board
+          </Link>
+        )}
         <Link to="/processes/$processId/definition" params={{ processId }}>
           Definition
         </Link>
+        {mayWrite && (
+          <>
+            <Link to="/processes/$processId/edit" params={{ processId }}>
+              Edit
+            </Link>
+            <Link to="/processes/new" search={{ from: processId }}>
+              Duplicate
+            </Link>
+          </>
+        )}
         <Link to="/history" search={{ process_id: processId }}>
           All runs
+        </Link>
+        <Link to="/history/trends" search={{ process_id: processId }}>
+          Trends
         </Link>
       </nav>
     </div>

@@ -7,7 +7,8 @@ import { urls } from "@/lib/urls";
 const SAID_MS = 2000;
 
 /** Copies the lasting address of the run. Where the browser refuses the clipboard, the address is shown to be copied. */
-export function ShareButton({ runId }: { runId: string }) {
+export function ShareButton({ runId, step }: { runId: string; step: string | undefined }) {
+  const address = urls.run(runId, { step });
   const [state, setState] = useState<"idle" | "copied" | "shown">("idle");
   useEffect(() => {
     if (state !== "copied") return;
@@ -16,7 +17,7 @@ export function ShareButton({ runId }: { runId: string }) {
   }, [state]);
   const share = async () => {
     try {
-      await navigator.clipboard.writeText(urls.run(runId));
+      await navigator.clipboard.writeText(address);
       setState("copied");
     } catch {
       setState("shown");
@@ -29,7 +30,7 @@ export function ShareButton({ runId }: { runId: string }) {
       </Button>
       {state === "shown" && (
         <Dialog title="Link to this run" onClose={() => setState("idle")}>
-          <TextField label="Address" readOnly value={urls.run(runId)} onFocus={(event) => event.target.select()} autoFocus />
+          <TextField label="Address" readOnly value={address} onFocus={(event) => event.target.select()} autoFocus />
         </Dialog>
       )}
     </>

@@ -2,7 +2,8 @@ import type { ReactNode } from "react";
 import type { StepView } from "@/api/types";
 import { Ago, Countdown, Elapsed } from "@/components/Time";
 import { isSlow } from "@/lib/chain";
-import { formatDuration, formatRough } from "@/lib/format";
+import { serverNow } from "@/lib/clock";
+import { formatDuration, formatRough, formatSpan } from "@/lib/format";
 import { failureWord, word } from "@/lib/status";
 import styles from "./StepTimes.module.css";
 
@@ -71,8 +72,8 @@ function waitingBelow(step: StepView): ReactNode {
 /** How long the matter had waited when it was looked at: from the start of its allowance. */
 function waited(step: StepView): string {
   if (!step.since_at) return formatDuration(step.duration_seconds);
-  const end = step.ended_at ? Date.parse(step.ended_at) : Date.now();
-  return formatDuration((end - Date.parse(step.since_at)) / 1000);
+  const end = step.ended_at ? Date.parse(step.ended_at) : serverNow();
+  return formatSpan((end - Date.parse(step.since_at)) / 1000);
 }
 
 function allowance(step: StepView): string | null {

@@ -84,7 +84,7 @@ function Attempts({ step }: { step: StepView }) {
   const attempt = step.attempt ?? 0;
   const of = step.of_attempts ?? 1;
   if (attempt < 2) return null;
-  const words = step.waiting_until || attempt > of ? `${attempt} looks` : `${ordinal(attempt)} of ${of} attempts`;
+  const words = step.waiting_until ? `${attempt} looks` : `${ordinal(attempt)} of ${of} attempts`;
   return (
     <>
       {" · "}

@@ -1,7 +1,7 @@
 import type { Definition, RunView, StepView } from "@/api/types";
 
 /** What a person chose to look at; it is in the address, so that a link shows the same. */
-export type Selection = { step?: string; tab?: string };
+export type Selection = { step?: string; tab?: string; time?: 1; at?: number };
 
 /** What every part of the page works from. */
 export type Shown = {

@@ -1,7 +1,9 @@
 """Runs in PostgreSQL or SQLite: the same statements where both can, the differences in `dialect.py`."""
 
+from steptrail_orchestrator.adapters.sql.boards import SqlBoardStore
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.reading import SqlRunReader
+from steptrail_orchestrator.adapters.sql.schedules import SqlScheduleStore
 from steptrail_orchestrator.adapters.sql.store import SqlRunStore
 
-__all__ = ["Chains", "SqlRunReader", "SqlRunStore"]
+__all__ = ["Chains", "SqlBoardStore", "SqlRunReader", "SqlRunStore", "SqlScheduleStore"]

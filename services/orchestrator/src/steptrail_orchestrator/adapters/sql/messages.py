@@ -64,7 +64,7 @@ def request_entries(walks: Iterable[Walk], *, bundle: bool = True) -> list[Entry
         for request in walk.requests:
             number = resent.get((request.step_id, request.attempt), 1)
             identity = f"{request.run_id}/{request.step_id}/{request.attempt}/{number}"
-            queues.setdefault(request_queue(request.check.type), []).append((request, identity, walk.run.trace))
+            queues.setdefault(request_queue(request.check.work), []).append((request, identity, walk.run.trace))
     size = MAX_BUNDLE_ITEMS if bundle else 1
     return [
         _request_entry(queue, items[at : at + size])

@@ -85,13 +85,15 @@ class SqlRunReader:
         async with available(), reading(self._engine) as connection:
             return list(await connection.scalars(statement))
 
-    async def last_good(self, process_id: str, before: datetime) -> str | None:
+    async def last_good(self, process_id: str, before: datetime, *, key: str | None = None) -> str | None:
         statement = (
             sa.select(runs.c.run_id)
             .where(runs.c.process_id == process_id, runs.c.status == RunStatus.SUCCESS.value, runs.c.queued_at < before)
             .order_by(runs.c.queued_at.desc(), runs.c.run_id.desc())
             .limit(1)
         )
+        if key is not None:
+            statement = statement.where(runs.c.key == key)
         async with available(), reading(self._engine) as connection:
             return await connection.scalar(statement)
 

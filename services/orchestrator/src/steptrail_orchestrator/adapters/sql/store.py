@@ -1,6 +1,6 @@
 """Transactions on runs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,21 +68,32 @@ class SqlRunStore:
     async def begin(
         self, order: RunOrder, decision: Callable[[Walk, datetime], None], key: IdempotencyKey | None
     ) -> tuple[RunAccepted, float | None]:
-        async with available():
-            async with writing(self._engine) as connection:
-                now = await _clock(connection)
-                if key is not None and not await self._claim(connection, key, order.run_id, now):
-                    return await _made_before(connection, key), None
-                walk = self._new_walk(order, now)
-                decision(walk, now)
-                if order.chain.definition_id not in self._stored:
-                    await _store_definition(connection, order.chain, now)
-                await insert_run(connection, walk)
-                await write(connection, [walk], new=True)
+        async with available(), writing(self._engine) as connection:
+            now = await _clock(connection)
+            if key is not None and not await self._claim(connection, key, order.run_id, now):
+                return await _made_before(connection, key), None
+            walk = await self.begin_within(connection, order, decision, now)
+        self.begun([order])
+        return _accepted(walk.run), _seconds_to_wake([walk], now)
+
+    async def begin_within(
+        self, connection: AsyncConnection, order: RunOrder, decision: Callable[[Walk, datetime], None], now: datetime
+    ) -> Walk:
+        """`begin` inside the transaction of somebody else, who tells `begun` after its commit."""
+        walk = self._new_walk(order, now)
+        decision(walk, now)
+        if order.chain.definition_id not in self._stored:
+            await _store_definition(connection, order.chain, now)
+        await insert_run(connection, walk)
+        await write(connection, [walk], new=True)
+        return walk
+
+    def begun(self, orders: Iterable[RunOrder]) -> None:
+        """The runs are committed: their definitions are stored, their messages can leave."""
+        for order in orders:
             self._stored.add(order.chain.definition_id)
             self._chains.keep(order.chain)
         self._committed()
-        return _accepted(walk.run), _seconds_to_wake([walk], now)
 
     async def repeated(self, key: IdempotencyKey) -> RunAccepted | None:
         async with available(), reading(self._engine) as connection:

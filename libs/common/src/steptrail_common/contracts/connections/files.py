@@ -1,0 +1,63 @@
+"""Settings of connections to places that hold files: typed fields, never a free address."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from steptrail_common.contracts.model import Contract
+
+Endpoint = Annotated[str, Field(pattern=r"^https?://", max_length=2000)]
+Prefix = Annotated[
+    str, Field(max_length=1000, description="Paths of steps stand below this beginning of names, such as out/invoices")
+]
+
+
+class FilesSettings(Contract):
+    """A folder the installation allows, or an HTTP base address."""
+
+    kind: Literal["files"]
+    root: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
+        description="A folder of the workers' machine, or an address that begins with http:// or https://"
+    )
+
+
+class S3Settings(Contract):
+    """A bucket of Amazon S3 or of a store that speaks its language. Secrets: `secret_access_key`, `session_token`."""
+
+    kind: Literal["s3"]
+    bucket: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")] = Field(
+        description="Name of the bucket"
+    )
+    prefix: Prefix = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,40}$")] = Field(
+        default="us-east-1", description="Region of the bucket"
+    )
+    endpoint_url: Endpoint | None = Field(
+        default=None, description="Address of a store that is not Amazon's, such as https://minio.example.com:9000"
+    )
+    access_key_id: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Without it the bucket is read as anybody may"
+    )
+    verify_tls: bool = Field(default=True, description="Accept valid certificates only")
+
+
+class SftpSettings(Contract):
+    """A folder of an SFTP server. Secrets: `password` or `private_key` (with `passphrase`), as `auth` says."""
+
+    kind: Literal["sftp"]
+    host: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:-]+$")] = Field(
+        description="Name or address of the server, without a port"
+    )
+    port: int = Field(default=22, ge=1, le=65535, description="Port of the server")
+    username: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="The account to sign in with")
+    auth: Literal["password", "private_key"] = Field(default="password", description="How to sign in")
+    root: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^/")] = Field(
+        default="/", description="The folder that the paths of steps stand below"
+    )
+    host_key: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}$",
+        ),
+    ] = Field(description="The server's public key, as `ssh-keyscan` prints it behind the name: `ssh-ed25519 AAAA…`")

@@ -1,0 +1,108 @@
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { channelsQuery, deleteRule, rulesQuery } from "@/api/notifications";
+import type { NotifyRule } from "@/api/types";
+import { useMay } from "@/api/useMe";
+import { Button } from "@/components/Button";
+import { ConfirmDialog } from "@/components/ConfirmDialog";
+import { Icon } from "@/components/Icon";
+import { Listing } from "@/components/Listing";
+import { Toolbar } from "@/components/PageHead";
+import { type Column, Named, RowTable } from "@/components/RowTable";
+import { Sign } from "@/components/Sign";
+import { Empty } from "@/components/States";
+import { momentsText, patienceText } from "@/lib/notifications";
+import styles from "./Notifications.module.css";
+import { RuleDialog } from "./RuleDialog";
+
+/** Which runs are told to which channel. A rule is not changed: it is deleted and made anew. */
+export function Rules() {
+  const mayWrite = useMay("channels.write");
+  const queries = useQueryClient();
+  const [making, setMaking] = useState(false);
+  const [deleting, setDeleting] = useState<NotifyRule | null>(null);
+  const query = useInfiniteQuery(rulesQuery);
+  const channels = useInfiniteQuery(channelsQuery).data?.pages.flatMap((page) => page.items) ?? [];
+  const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const refresh = () => queries.invalidateQueries({ queryKey: ["rules"] });
+  const channelName = (id: string) => channels.find((channel) => channel.channel_id === id)?.name ?? id;
+  const columns: Column<NotifyRule>[] = [
+    { title: "When a run is", cell: (rule) => <Named name={<b>{momentsText(rule.on)}</b>} about={rule.rule_id} /> },
+    { title: "Of", look: "fill", cell: (rule) => <Scope rule={rule} /> },
+    { title: "Tell", cell: (rule) => channelName(rule.channel_id) },
+    { title: "How soon", cell: (rule) => patienceText(rule) },
+    { title: "State", cell: ({ active }) => (active === false ? <Sign tone="skipped">off</Sign> : <Sign tone="ok">on</Sign>) },
+  ];
+  if (mayWrite) {
+    columns.push({
+      title: "What to do",
+      look: "act",
+      cell: (rule) => (
+        <Button look="quiet" aria-label={`Delete the rule ${rule.rule_id}`} onClick={() => setDeleting(rule)}>
+          Delete
+        </Button>
+      ),
+    });
+  }
+  return (
+    <>
+      {mayWrite && (
+        <Toolbar>
+          <p>{channels.length > 0 ? "A rule holds for every process unless it names one, or a category." : "Make a channel first: a rule needs one to tell."}</p>
+          <Button disabled={channels.length === 0} onClick={() => setMaking(true)}>
+            <Icon name="plus" /> New rule
+          </Button>
+        </Toolbar>
+      )}
+      <Listing
+        read={query}
+        count={rows.length}
+        label="rules"
+        empty={
+          <Empty icon="bell" title="There are no rules yet">
+            A rule says which runs are told to which channel. Definitions of processes can also say it for themselves.
+          </Empty>
+        }
+      >
+        <RowTable label="Rules" columns={columns} rows={rows} keyOf={(row) => row.rule_id} />
+      </Listing>
+      {making && (
+        <RuleDialog
+          channels={channels}
+          onClose={() => setMaking(false)}
+          onSaved={() => {
+            setMaking(false);
+            void refresh();
+          }}
+        />
+      )}
+      {deleting && (
+        <ConfirmDialog
+          title="Delete this rule?"
+          action="Delete the rule"
+          onClose={() => setDeleting(null)}
+          onConfirm={async () => {
+            await deleteRule(deleting.rule_id);
+            await refresh();
+          }}
+        >
+          <p>
+            {channelName(deleting.channel_id)} is no longer told by it when a run is {momentsText(deleting.on)}.
+          </p>
+        </ConfirmDialog>
+      )}
+    </>
+  );
+}
+
+function Scope({ rule }: { rule: NotifyRule }) {
+  if (rule.process_id) {
+    return (
+      <Link to="/processes/$processId" params={{ processId: rule.process_id }}>
+        {rule.process_id}
+      </Link>
+    );
+  }
+  return rule.category ? <>category {rule.category}</> : <span className={styles.quiet}>every process</span>;
+}

@@ -1,0 +1,27 @@
+import { Button } from "@/components/Button";
+import { Icon } from "@/components/Icon";
+import { Menu, MenuLink, MenuItem } from "@/components/Menu";
+import { urls } from "@/lib/urls";
+
+/** The run to take along: for programs, for a ticket, on paper. */
+export function ExportMenu({ runId }: { runId: string }) {
+  return (
+    <Menu
+      trigger={
+        <Button>
+          Export <Icon name="down" size={14} />
+        </Button>
+      }
+    >
+      <MenuLink href={urls.bundle(runId)} download hint="zip">
+        Run with evidence
+      </MenuLink>
+      <MenuLink href={urls.runJson(runId)} download={`steptrail-run-${runId}.json`} hint="JSON">
+        Run
+      </MenuLink>
+      <MenuItem onSelect={() => window.print()} hint="PDF">
+        Print
+      </MenuItem>
+    </Menu>
+  );
+}

@@ -1,0 +1,46 @@
+/** Schedules, their ticks and maintenance windows in words. */
+import type { Maintenance, ScheduleState, Tick } from "@/api/types";
+import { formatDuration, plural, readDuration } from "./format";
+import type { Tone } from "./status";
+import { showValue } from "./value";
+
+/** `every 15 min` or `0 6 * * 1-5 (Europe/Berlin)`. */
+export function rhythm({ every_seconds, cron, timezone }: Pick<ScheduleState, "every_seconds" | "cron" | "timezone">): string {
+  return every_seconds ? `every ${formatDuration(every_seconds).replace(/\.0(?=\u00a0s)/, "")}` : `${cron} (${timezone})`;
+}
+
+/** `order_id 4711 · starts up to 30 s later · made up for once`. */
+export function rhythmDetails({ inputs, jitter_seconds, catch_up }: ScheduleState): string {
+  const given = Object.entries(inputs ?? {}).map(([name, value]) => `${name} ${showValue(value)}`);
+  const parts = [...given];
+  if (jitter_seconds) parts.push(`starts up to ${formatDuration(jitter_seconds)} later`);
+  if (catch_up === "once") parts.push("missed ticks are made up for by one run");
+  return parts.join(" · ");
+}
+
+const OUTCOME: Record<Tick["outcome"], { tone: Tone; word: string }> = {
+  started: { tone: "ok", word: "started" },
+  skipped: { tone: "skipped", word: "skipped" },
+  missed: { tone: "overdue", word: "missed" },
+  refused: { tone: "failed", word: "refused" },
+};
+
+const REASON: Record<string, string> = {
+  maintenance: "during maintenance",
+  paused: "while paused",
+  still_running: "the run before was still going",
+  process_off: "the process was not active",
+  late: "nobody was there to start it",
+  invalid_inputs: "its inputs do not fit",
+};
+
+export function tickWords({ outcome, reason, count = 1 }: Pick<Tick, "outcome" | "reason" | "count">): { tone: Tone; word: string; why: string | null } {
+  const { tone, word } = OUTCOME[outcome];
+  return { tone, word: count > 1 ? `${plural(count, "tick")} ${word}` : word, why: reason ? (REASON[reason] ?? reason.replaceAll("_", " ")) : null };
+}
+
+/** `30 2 * * 0 (Europe/Berlin) for 2 h`, or the moments themselves as they are shown by `exact`. */
+export function maintenanceText(window: Maintenance, exact: (iso: string) => string): string {
+  if (window.cron) return `${window.cron} (${window.timezone ?? "UTC"}) for ${readDuration(window.duration) ?? window.duration}`;
+  return [window.from && `from ${exact(window.from)}`, window.until && `until ${exact(window.until)}`].filter(Boolean).join(" ");
+}

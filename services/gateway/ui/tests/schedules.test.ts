@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import type { ScheduleState } from "@/api/types";
+import { maintenanceText, rhythm, rhythmDetails, tickWords } from "@/lib/schedules";
+
+const NB = "\u00a0";
+
+describe("a schedule in words", () => {
+  it("says how often, with what, and how exactly", () => {
+    expect(rhythm({ every_seconds: 900, cron: null, timezone: "UTC" })).toBe(`every 15${NB}min`);
+    expect(rhythm({ every_seconds: null, cron: "0 6 * * 1-5", timezone: "Europe/Berlin" })).toBe("0 6 * * 1-5 (Europe/Berlin)");
+    const schedule = { inputs: { order_id: "4711" }, jitter_seconds: 30, catch_up: "once" } as unknown as ScheduleState;
+    expect(rhythmDetails(schedule)).toBe(`order_id 4711 · starts up to 30${NB}s later · missed ticks are made up for by one run`);
+  });
+
+  it("tells a tick that was missed from one that was skipped on purpose", () => {
+    expect(tickWords({ outcome: "started", reason: null, count: 1 })).toEqual({ tone: "ok", word: "started", why: null });
+    expect(tickWords({ outcome: "missed", reason: "late", count: 12 })).toEqual({ tone: "overdue", word: "12 ticks missed", why: "nobody was there to start it" });
+    expect(tickWords({ outcome: "skipped", reason: "some_new_reason", count: 1 }).why).toBe("some new reason");
+  });
+
+  it("says when nothing is started", () => {
+    const exact = (iso: string) => iso.slice(0, 10);
+    expect(maintenanceText({ cron: "30 2 * * 0", duration: "2h", timezone: "Europe/Berlin" } as never, exact)).toBe(`30 2 * * 0 (Europe/Berlin) for 2${NB}h`);
+    expect(maintenanceText({ from: "2026-03-01T00:00:00Z", until: "2026-03-02T00:00:00Z" } as never, exact)).toBe("from 2026-03-01 until 2026-03-02");
+  });
+});

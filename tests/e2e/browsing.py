@@ -1,0 +1,54 @@
+"""A person at a browser: signing in, opening screens, and what must never happen on a page."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from playwright.sync_api import Browser, Page, expect
+
+from .product import PASSWORD, Product
+
+ANSWER_MS = 30_000
+"""How long a page may take to show what it was asked for, on a busy machine."""
+
+
+def sign_in(page: Page, username: str = "admin", password: str = PASSWORD) -> None:
+    page.goto("/")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+@contextmanager
+def browsing(
+    product: Product, browser: Browser, username: str = "admin", password: str = PASSWORD, **options: Any
+) -> Iterator[Page]:
+    """A signed-in page; fails when the page logs an error or asks another origin for something."""
+    viewport = options.pop("viewport", {"width": 1440, "height": 1000})
+    context = browser.new_context(viewport=viewport, base_url=product.url, **options)
+    context.set_default_timeout(ANSWER_MS)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: faults.append(request.url) if foreign(request.url, product.url) else None)
+    try:
+        sign_in(page, username, password)
+        yield page
+    finally:
+        context.close()
+    assert faults == []
+
+
+def foreign(url: str, own: str) -> bool:
+    return not url.startswith((own, "data:", "blob:"))
+
+
+def person(product: Product, role: str) -> str:
+    """A new account with a role; its name. The password is that of all tests."""
+    username = f"{role}-{uuid4().hex[:8]}"
+    with product.client() as client:
+        answer = client.post("/users", json={"username": username, "password": PASSWORD, "role": role})
+        assert answer.status_code == 201, answer.text
+    return username

@@ -1,0 +1,61 @@
+"""The stuck board in the browser: which orders are open, where they wait, and the way to each of them."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from .browsing import browsing, person
+from .product import Product
+
+PROCESS = "order-to-cash-demo"
+
+
+@pytest.mark.req("FR-017")
+@pytest.mark.req("FR-020")
+def test_the_board_leads_from_the_funnel_to_a_key_and_its_run(product: Product, page: Page) -> None:
+    """Two orders wait for their invoice file, one for its invoice; a key opens its run, or is checked from here."""
+    product.check(PROCESS, "4711")
+    page.goto(f"/processes/{PROCESS}")
+    page.get_by_role("link", name="Stuck board", exact=True).click()
+    page.get_by_role("button", name="Take").click()
+    verdict = page.get_by_test_id("board-verdict")
+    expect(verdict).to_contain_text("3 of 7 open keys wait")
+    expect(verdict).to_contain_text("Invoice was written")
+    step = page.locator("[data-board-step=invoice_file]")
+    expect(step).to_contain_text("2 wait")
+    step.click()
+    expect(step).to_have_attribute("aria-pressed", "true")
+    keys = page.get_by_role("table", name="Open keys")
+    expect(keys.get_by_role("row")).to_have_count(3)
+    expect(keys.get_by_role("row").filter(has_text="4711")).to_contain_text("stuck")
+    page.get_by_label("Find a key").fill("4713")
+    expect(keys.get_by_role("row")).to_have_count(2)
+    page.get_by_label("Find a key").fill("nothing")
+    expect(page.get_by_text("No key begins so")).to_be_visible()
+    page.get_by_label("Find a key").fill("")
+    keys.get_by_role("link", name="4711", exact=True).click()
+    expect(page.get_by_test_id("verdict")).to_contain_text("stuck at 5")
+    page.go_back()
+    expect(step).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Check 4713").click()
+    expect(page.get_by_test_id("verdict")).to_contain_text("not yet", ignore_case=True)
+
+
+@pytest.mark.req("NFR-010")
+def test_viewers_read_the_board_and_take_none(product: Product, browser: Browser) -> None:
+    """Asking the databases anew, and checking a key, is for operators."""
+    with product.client() as client:
+        assert client.post(f"/processes/{PROCESS}/stuck-board").status_code == 200
+    with browsing(product, browser, person(product, "viewer")) as page:
+        page.goto(f"/processes/{PROCESS}/stuck-board")
+        expect(page.get_by_test_id("board-verdict")).to_contain_text("open keys wait")
+        expect(page.get_by_role("button", name="Take")).to_have_count(0)
+        expect(page.get_by_role("button", name="Check")).to_have_count(0)
+
+
+def test_a_process_without_open_keys_has_no_board(page: Page) -> None:
+    """Its page offers none, and the address says what is missing."""
+    page.goto("/processes/shop-health-demo")
+    expect(page.get_by_role("link", name="Definition", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Stuck board", exact=True)).to_have_count(0)
+    page.goto("/processes/shop-health-demo/stuck-board")
+    expect(page.get_by_role("alert")).to_contain_text("has no population")

@@ -1,0 +1,91 @@
+"""Notifications in the browser: channels, rules, and what became of each message."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from .browsing import browsing, person
+from .conftest import WebhookSink
+from .product import Product, eventually
+
+
+def make_channel(page: Page, name: str, url: str) -> None:
+    """Make a channel and put its key away."""
+    page.get_by_role("button", name="New channel").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_label("Webhook address").fill(url)
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(page.get_by_role("dialog", name=f"Signing key of {name}")).to_be_visible()
+    expect(page.get_by_label("Signing key", exact=True)).to_have_value(re.compile("^whsec_"))
+    page.get_by_role("button", name="I have stored it").click()
+
+
+@pytest.mark.req("IR-8")
+def test_a_channel_is_made_tested_and_told_by_a_rule(product: Product, page: Page, webhook_sink: WebhookSink) -> None:
+    """The test message arrives, a run that fails is told, and the log leads to the run."""
+    name = f"Desk {uuid4().hex[:6]}"
+    page.get_by_role("link", name="Notifications", exact=True).click()
+    make_channel(page, name, webhook_sink.url)
+    before = len(webhook_sink.hits)
+    page.get_by_role("button", name=f"Send test to {name}").click()
+    row = page.get_by_role("row").filter(has_text=name)
+    expect(row).to_contain_text("test delivered")
+    assert len(webhook_sink.hits) > before
+
+    page.get_by_role("tab", name="Rules").click()
+    page.get_by_role("button", name="New rule").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Tell").select_option(label=name)
+    for moment in ("stuck", "timed out", "could not be checked", "good again"):
+        dialog.get_by_label(moment, exact=True).uncheck()
+    dialog.get_by_label("Of process").select_option("order-to-cash-demo")
+    dialog.get_by_label("After failures in a row").fill("none")
+    dialog.get_by_role("button", name="Make the rule").click()
+    expect(dialog.get_by_label("After failures in a row")).to_have_attribute("aria-invalid", "true")
+    dialog.get_by_label("After failures in a row").fill("1")
+    dialog.get_by_role("button", name="Make the rule").click()
+    rule = page.get_by_role("row").filter(has_text=name)
+    expect(rule).to_contain_text("order-to-cash-demo")
+
+    run = product.check("order-to-cash-demo", "9999")
+    assert run["status"] == "failed"
+    eventually(lambda: any(run["run_id"] in hit.body for hit in webhook_sink.hits), 60)
+    page.get_by_role("tab", name="Delivery log").click()
+    page.get_by_label("Channel", exact=True).select_option(label=name)
+    told = page.get_by_role("row").filter(has=page.locator(f'a[href="/runs/{run["run_id"]}"]'))
+    expect(told).to_contain_text("delivered")
+
+    page.get_by_role("tab", name="Rules").click()
+    rule.get_by_role("button", name="Delete the rule").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete the rule").click()
+    expect(rule).to_have_count(0)
+    page.get_by_role("tab", name="Channels").click()
+    page.get_by_role("button", name=f"Delete {name}").click()
+    page.get_by_role("button", name="Delete the channel").click()
+    expect(page.get_by_role("row").filter(has_text=name)).to_have_count(0)
+
+
+@pytest.mark.req("NFR-012")
+def test_an_address_that_policy_forbids_is_refused_at_its_field(page: Page) -> None:
+    """A webhook to the machine's own network is refused with a reason; the dialog stays."""
+    page.goto("/notifications")
+    page.get_by_role("button", name="New channel").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Metadata")
+    dialog.get_by_label("Webhook address").fill("http://169.254.169.254/latest")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog.get_by_role("alert").first).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("row").filter(has_text="169.254")).to_have_count(0)
+
+
+@pytest.mark.req("NFR-010")
+def test_operators_see_the_log_alone(product: Product, browser: Browser) -> None:
+    """The address of a webhook often is its secret: operators see what was delivered, not where to."""
+    with browsing(product, browser, person(product, "operator")) as page:
+        page.get_by_role("link", name="Notifications", exact=True).click()
+        expect(page.get_by_label("State")).to_be_visible()
+        expect(page.get_by_role("tab")).to_have_count(0)

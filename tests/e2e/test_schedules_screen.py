@@ -1,0 +1,81 @@
+"""Schedules on the page of a process, and the difference to the last good run."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from .browsing import browsing, person
+from .product import Product, eventually
+
+EVERY_SECONDS = 10
+"""The shortest that a schedule may have."""
+
+
+def scheduled(product: Product) -> str:
+    """A process that runs by itself every ten seconds, with a maintenance window to come; its id."""
+    process = f"by-itself-{uuid4().hex[:8]}"
+    step = {
+        "id": "page",
+        "name": "The shop answers",
+        "check": {"type": "web_crawl", "connection": "demo-shop", "path": "/"},
+    }
+    document: dict[str, Any] = {
+        "version": 1,
+        "process": process,
+        "name": "Runs by itself",
+        "steps": [step],
+        "schedule": [{"every": f"{EVERY_SECONDS}s"}, {"cron": "0 6 * * 1-5", "timezone": "Europe/Berlin"}],
+        "maintenance": [{"cron": "30 2 * * 0", "duration": "2h", "reason": "Backup of the shop"}],
+    }
+    with product.client() as client:
+        answer = client.post("/processes", json=document)
+        assert answer.status_code == 201, answer.text
+    return process
+
+
+@pytest.mark.req("FR-001")
+def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Page, browser: Browser) -> None:
+    """Its ticks lead to their runs; a pause says who paused; viewers cannot."""
+    process = scheduled(product)
+    page.goto(f"/processes/{process}")
+    card = page.get_by_role("region", name="Schedules")
+    expect(card).to_contain_text("every 10")
+    expect(card).to_contain_text("0 6 * * 1-5 (Europe/Berlin)")
+    expect(card).to_contain_text("Backup of the shop")
+    first = card.get_by_role("listitem").filter(has_text="every 10")
+    expect(first).to_contain_text("last started")
+    first.get_by_role("button", name="Pause").click()
+    expect(first).to_contain_text("paused")
+    expect(first).to_contain_text("by admin")
+    with browsing(product, browser, person(product, "viewer")) as other:
+        other.goto(f"/processes/{process}")
+        expect(other.get_by_role("region", name="Schedules")).to_contain_text("paused")
+        expect(other.get_by_role("button", name="Resume")).to_have_count(0)
+    due = datetime.now(UTC) + timedelta(seconds=EVERY_SECONDS)
+    eventually(lambda: datetime.now(UTC) > due, 2 * EVERY_SECONDS)  # a tick falls into the pause
+    first.get_by_role("button", name="Resume").click()
+    expect(first).to_contain_text("next")
+    first.get_by_text("What became of its ticks").click()
+    ticks = first.get_by_role("table", name="Ticks")
+    expect(ticks.get_by_role("row").filter(has_text="skipped").first).to_contain_text("while paused")
+    ticks.get_by_role("link", name="its run", exact=True).first.click()
+    expect(page.get_by_test_id("verdict")).to_contain_text("passed", ignore_case=True)
+    with product.client() as client:
+        revision = client.get(f"/processes/{process}").headers["etag"]
+        assert client.delete(f"/processes/{process}", headers={"If-Match": revision}).status_code == 204
+
+
+@pytest.mark.req("FR-020")
+def test_the_difference_to_the_last_good_run_names_rows_and_files(product: Product, page: Page) -> None:
+    """Order 4716 has no invoice: against the last good run the row is gone."""
+    product.check("order-to-cash-demo", "4712")
+    run = product.check("order-to-cash-demo", "4716")
+    page.goto(f"/runs/{run['run_id']}?step=invoice_row&tab=good")
+    panel = page.get_by_role("tabpanel")
+    expect(panel).to_contain_text("the last good run")
+    expect(panel).to_contain_text("1 row before, 0 now.")
+    expect(panel.get_by_text("Rows that are gone").first).to_be_visible()
+    expect(panel).to_contain_text("R-20932")
