@@ -237,6 +237,21 @@ async def test_a_process_needs_the_connections_it_names(catalog: Any) -> None:
     assert "of kind http" in kind.json()["errors"][0]["message"]
 
 
+@pytest.mark.req("FR-017")
+async def test_the_queries_of_the_stuck_board_find_their_connection(catalog: Any) -> None:
+    """Also where no check names it: saved, validated and as a draft; one that does not exist is named with its place."""
+    keys = {"connection": "erp", "query": "select number from orders"}
+    first = orders()["steps"][0]
+    board = orders(population=keys, steps=[first | {"set": keys}])
+    refused = (await catalog.api.post("/processes/validate", json=board)).json()
+    assert {error["path"] for error in refused["errors"]} == {"population.connection", "steps[0].set.connection"}
+    await catalog.connect(secrets={"password": "canary"})
+    assert (await catalog.api.post("/processes/validate", json=board)).json()["errors"] == []
+    draft = await catalog.api.post("/snapshots/draft", json=board)
+    assert (draft.status_code, set(draft.json()["connections"])) == (200, {"erp"})
+    assert (await catalog.api.post("/processes", json=board)).status_code == 201
+
+
 async def test_a_snapshot_holds_all_that_a_run_needs(catalog: Any) -> None:
     """The definition and each connection with its ciphertext, of any revision; a draft is revision 0."""
     await catalog.connect(secrets={"password": "canary"})

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,16 +17,12 @@ from steptrail_common.bus import connect
 from steptrail_common.bus.port import Destination, Message
 from steptrail_common.contracts.events import envelope, routing_key
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.testing.process import free_port
 
 PASSWORD = "a password of the tests"
 START_SECONDS = 120.0
 """Generous: many tests may share the machine."""
 pytestmark = pytest.mark.timeout(400)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Replica:

@@ -43,10 +43,11 @@ async def check(source: Source, *, stores: Stores) -> ValidationReport:
 
 
 async def known_connections(document: Mapping[str, Any], *, stores: Stores) -> dict[str, str]:
-    """Kind of each existing connection that the document names anywhere a step may name one."""
-    steps = document.get("steps")
-    checks = [step.get("check") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    named = [check.get("connection") for check in checks[:MAX_STEPS] if isinstance(check, dict)]
+    """Kind of each existing connection that the document names: in checks, in `population` and in the steps' `set`."""
+    listed = document.get("steps")
+    steps = [step for step in listed[:MAX_STEPS] if isinstance(step, dict)] if isinstance(listed, list) else []
+    holders = [document.get("population"), *(step.get(part) for step in steps for part in ("check", "set"))]
+    named = [holder.get("connection") for holder in holders if isinstance(holder, dict)]
     found = await stores.connections.many({name for name in named if isinstance(name, str)})
     return {connection.connection_id: connection.settings["kind"] for connection in found}
 

@@ -193,7 +193,7 @@ def _own_ports() -> Iterator[int]:
     """The ports of this worker, round and round; two test runs on one machine begin at different ones."""
     worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or "0") % _PARTS
     first = _FIRST_PORT + worker * _PORTS_OF_A_PART
-    begin = random.randrange(_PORTS_OF_A_PART)  # noqa: S311 - nothing secret
+    begin = random.randrange(_PORTS_OF_A_PART)
     for offset in itertools.count(begin):
         yield first + offset % _PORTS_OF_A_PART
 
