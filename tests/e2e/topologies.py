@@ -145,7 +145,10 @@ def _environments(
         "STEPTRAIL_EGRESS_EXCEPTIONS": json.dumps(list(exceptions)),
     }
     opens = {"STEPTRAIL_PRIVATE_KEY_FILES": json.dumps([str(private)])}
-    roots = {"STEPTRAIL_FILE_ROOTS": json.dumps([str(folder / "shop")])}
+    roots = {
+        "STEPTRAIL_FILE_ROOTS": json.dumps([str(folder / "shop")]),
+        "STEPTRAIL_LIMITS": urlunsplit(urlsplit(backends["mongo"].url)._replace(path="/steptrail_limits")),
+    }
     own = {
         "catalog": {
             "STEPTRAIL_CATALOG_STORE": urlunsplit(urlsplit(backends["mongo"].url)._replace(path="/steptrail_catalog")),

@@ -239,7 +239,7 @@ async def test_a_process_needs_the_connections_it_names(catalog: Any) -> None:
 
 @pytest.mark.req("FR-017")
 async def test_the_queries_of_the_stuck_board_find_their_connection(catalog: Any) -> None:
-    """Also where no check names it: saved, validated and as a draft; one that does not exist is named with its place."""
+    """Also where no check names it: saved, validated and as a draft; a missing one is named with its place."""
     keys = {"connection": "erp", "query": "select number from orders"}
     first = orders()["steps"][0]
     board = orders(population=keys, steps=[first | {"set": keys}])

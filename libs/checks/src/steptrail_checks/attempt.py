@@ -6,11 +6,13 @@ Whatever happens inside, exactly one `StepResult` comes out, and no secret of th
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
+from steptrail_common import telemetry
 from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
 from steptrail_common.contracts.model import FailureClass, Json
 from steptrail_common.contracts.workers import (
@@ -31,6 +33,7 @@ from steptrail_checks.assertions import Verdict, evaluate
 from steptrail_checks.captures import capture_all
 from steptrail_checks.keyring import open_connection
 from steptrail_checks.masking import MASK, Masker
+from steptrail_checks.politeness import Politeness, target_of
 from steptrail_checks.port import (
     CheckContext,
     CheckFailed,
@@ -40,12 +43,14 @@ from steptrail_checks.port import (
     Observation,
     OpenedConnection,
 )
+from steptrail_checks.sharing import Begun, Flights, sharing_key
 from steptrail_checks.subjects import HttpSubject
 from steptrail_checks.values import spoken_seconds
 
 CANCEL_GRACE_SECONDS = 2.0
 """How long a cancelled check may take to clean up before it is left behind."""
 TEST_SECONDS = 15.0
+SHARED = Finding(label="Shared", value="the same check was under way already: one look answered both")
 _SMALL_BODY_BYTES = 65_536
 
 log = structlog.get_logger()
@@ -53,21 +58,35 @@ T = TypeVar("T")
 
 
 class Attempts:
-    """Runs attempts of one check kind. Stateless between attempts, safe for any number at once."""
+    """Runs attempts of one check kind, politely. Safe for any number at once."""
 
-    def __init__(self, kind: CheckKind, evidence: EvidenceStore, keyring: SecretsKeyring, *, worker_id: str) -> None:
+    def __init__(
+        self,
+        kind: CheckKind,
+        evidence: EvidenceStore,
+        keyring: SecretsKeyring,
+        *,
+        worker_id: str,
+        politeness: Politeness | None = None,
+    ) -> None:
         self._kind = kind
         self._evidence = evidence
         self._keyring = keyring
         self._worker_id = worker_id
+        self._politeness = politeness or Politeness()
+        self._flights = Flights[Observation]()
 
-    async def run(self, request: StepRequest, received_monotonic: float) -> StepResult:
-        """How the attempt ended. Never raises but for cancellation."""
+    async def run(
+        self, request: StepRequest, received_monotonic: float, begun: Begun = lambda: None, *, insist: bool = False
+    ) -> StepResult:
+        """How the attempt ended. Never raises but for cancellation. `begun` is called when its turn has come and its
+        time runs; `insist`: a person waits for exactly this look, so it is not shared, nor is the target left alone.
+        """
         started = time.monotonic()
         connection: OpenedConnection | None = None
         try:
             connection = self._open(request.connection)
-            outcome = await self._look(request, connection, received_monotonic)
+            outcome = await self._look(request, connection, received_monotonic, begun, insist)
         except CheckFailed as error:
             outcome = _Outcome.of_failure(error)
         except Exception as error:
@@ -119,11 +138,34 @@ class Attempts:
         return open_connection(self._keyring, sealed) if sealed is not None else None
 
     async def _look(
-        self, request: StepRequest, connection: OpenedConnection | None, received_monotonic: float
+        self,
+        request: StepRequest,
+        connection: OpenedConnection | None,
+        received_monotonic: float,
+        begun: Begun,
+        insist: bool,
     ) -> "_Outcome":
-        now = request.issued_at + timedelta(seconds=time.monotonic() - received_monotonic)
-        context = CheckContext(request, connection, now, request.timeout_seconds)
-        observation = await _limited(self._kind.check(context), request.timeout_seconds)
+        def context() -> CheckContext:
+            now = request.issued_at + timedelta(seconds=time.monotonic() - received_monotonic)
+            return CheckContext(request, connection, now, request.timeout_seconds)
+
+        async def look(begun: Begun) -> Observation:
+            target = target_of(request.check, connection.settings if connection else None)
+            async with self._politeness.turn(target, insist=insist):
+                begun()
+                return await _limited(self._kind.check(context()), request.timeout_seconds)
+
+        key = None if insist else sharing_key(request)
+        if key is None:
+            observation = await look(begun)
+        else:
+            observation, joined = await self._flights.join(key, look, begun)
+            if joined:
+                telemetry.SHARED_CHECKS.labels(request.check.work).inc()
+                observation = replace(observation, findings=[*observation.findings, SHARED])
+        return await self._judged(request, context(), observation)
+
+    async def _judged(self, request: StepRequest, context: CheckContext, observation: Observation) -> "_Outcome":
         try:
             if _needs_guard(request, observation):
                 return await guard.within_time(lambda: _judge(context, observation))

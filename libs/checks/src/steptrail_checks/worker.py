@@ -38,6 +38,7 @@ from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring
 
 from steptrail_checks.attempt import Attempts
+from steptrail_checks.politeness import Politeness
 from steptrail_checks.port import CheckKind
 
 IDLE_HEARTBEAT_SECONDS = 10.0
@@ -83,11 +84,15 @@ class WorkerLoop:
         *,
         worker_id: str,
         concurrency: int,
+        politeness: Politeness | None = None,
     ) -> None:
-        """`concurrency`: attempts under way at once, over all kinds."""
+        """`concurrency`: attempts under way at once, over all kinds; `politeness` towards targets, over all kinds."""
         self._bus = bus
         self._kinds = tuple(kinds)
-        self._attempts = {kind.type: Attempts(kind, evidence, keyring, worker_id=worker_id) for kind in kinds}
+        self._politeness = polite = politeness or Politeness()
+        self._attempts = {
+            kind.type: Attempts(kind, evidence, keyring, worker_id=worker_id, politeness=polite) for kind in kinds
+        }
         self._clock = clock
         self._worker_id = worker_id
         self._concurrency = concurrency
@@ -136,6 +141,7 @@ class WorkerLoop:
         """Give back what the kinds hold."""
         for kind in self._kinds:
             await kind.close()
+        await self._politeness.close()
 
     async def _wait_for_beat(self) -> None:
         """Until an attempt started that nobody knows of yet, or the leases want to be renewed."""
@@ -195,8 +201,6 @@ class WorkerLoop:
         self._running[request.token] = request
         try:
             async with self._own_slots[request.check.work], self._slots:
-                self._begun.add(request.token)
-                self._changed.set()
                 result = await self._checked(request, received)
             ready = _Ready(
                 result,
@@ -211,13 +215,18 @@ class WorkerLoop:
             self._begun.discard(request.token)
             end.set_result(None)
 
+    def _begin(self, request: StepRequest) -> None:
+        """Its turn has come: from now on its time runs."""
+        self._begun.add(request.token)
+        self._changed.set()
+
     async def _checked(self, request: StepRequest, received: float) -> StepResult:
         kind = request.check.work
         with (
             telemetry.span("check", run_id=request.run_id, step_id=request.step_id, check_type=kind),
             telemetry.WORKER_BUSY.labels(kind).track_inprogress(),
         ):
-            result = await self._attempts[kind].run(request, received)
+            result = await self._attempts[kind].run(request, received, lambda: self._begin(request))
         telemetry.STEP_SECONDS.labels(kind).observe(result.duration_seconds)
         log.info(
             "check.ended",
@@ -234,7 +243,7 @@ class WorkerLoop:
         answer = ProbeAnswer(probe_id=probe.probe_id)
         async with self._slots:
             if probe.request is not None:
-                result = await self._attempts[probe.request.check.work].run(probe.request, received)
+                result = await self._attempts[probe.request.check.work].run(probe.request, received, insist=True)
                 answer = ProbeAnswer(probe_id=probe.probe_id, result=result)
             elif probe.test_connection is not None:
                 attempts = self._attempts[_kind_for(probe.test_connection, self._attempts)]

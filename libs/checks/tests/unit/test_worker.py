@@ -137,6 +137,7 @@ def request(token: str = "t1", **more: Any) -> StepRequest:  # noqa: S107
         "heartbeat_seconds": 5.0,
         "issued_at": datetime(2020, 1, 1, tzinfo=UTC),
         "idempotency_key": "k",
+        "share": False,
     }
     return StepRequest.model_validate({**known, **more})
 

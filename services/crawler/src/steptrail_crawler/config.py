@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
-from steptrail_common.settings import WorkerSettings
+from steptrail_checks.settings import CheckWorkerSettings
 
 
-class Settings(WorkerSettings):
+class Settings(CheckWorkerSettings):
     """What the crawler is told."""
 
     model_config = SettingsConfigDict(

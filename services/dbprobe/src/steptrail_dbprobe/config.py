@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
-from steptrail_common.settings import WorkerSettings
+from steptrail_checks.settings import CheckWorkerSettings
 
 
-class Settings(WorkerSettings):
+class Settings(CheckWorkerSettings):
     """Lists are JSON. `evidence` is a folder or any fsspec address that all workers and the orchestrator share.
 
     `private_keys`: newest first; `private_key_files`: files with one key per line. `file_roots`: folders below which

@@ -43,6 +43,7 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         clock,
         worker_id=settings.worker_id,
         concurrency=settings.concurrency,
+        politeness=settings.politeness(),
     )
 
     async def broker() -> None:

@@ -181,6 +181,10 @@ class Step(Contract, defer_build=True):
     timeout: Duration | None = Field(
         default=None, description="Of one attempt; else defaults, else 30s, 5s for db_query"
     )
+    share: bool = Field(
+        default=True,
+        description="Identical checks that several runs ask for at the same moment are done once; false: each its own",
+    )
     retry: Retry | None = None
     wait_until: WaitUntil | None = None
     expect_within: Duration | None = Field(

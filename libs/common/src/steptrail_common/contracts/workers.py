@@ -42,6 +42,7 @@ class StepRequest(Event, defer_build=True):
     connection: SealedConnection | None = None
     assertions: list[Assertion] = []
     captures: dict[str, Capture] = {}
+    share: bool = Field(default=True, description="One look may answer identical requests of the same moment")
     timeout_seconds: float
     lease_seconds: float
     heartbeat_seconds: float

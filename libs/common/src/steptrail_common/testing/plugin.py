@@ -19,7 +19,7 @@ import pytest
 from steptrail_common.testing import containers, programs
 from steptrail_common.testing.process import sweep
 from steptrail_common.testing.servers import GivenServer, MongoServer, PostgresServer, RabbitServer, Server
-from steptrail_common.testing.targets import MariadbServer, SignInMongoServer
+from steptrail_common.testing.targets import MariadbServer, RedisServer, SignInMongoServer
 
 T = TypeVar("T")
 
@@ -54,6 +54,11 @@ def _mariadb() -> Server | None:
     return MariadbServer(*found) if found else None
 
 
+def _redis() -> Server | None:
+    program = programs.redis()
+    return RedisServer(program) if program else None
+
+
 def _sign_in_mongo() -> Server | None:
     program = programs.mongod()
     return SignInMongoServer(program) if program else None
@@ -63,6 +68,7 @@ RABBITMQ = Kind("rabbitmq", "RabbitMQ", "STEPTRAIL_TEST_RABBITMQ_URL", _rabbit)
 POSTGRES = Kind("postgres", "PostgreSQL", "STEPTRAIL_TEST_POSTGRES_URL", _postgres)
 MONGO = Kind("mongo", "MongoDB", "STEPTRAIL_TEST_MONGO_URL", _mongo)
 MARIADB = Kind("mariadb", "MariaDB", "STEPTRAIL_TEST_MARIADB_URL", _mariadb)
+REDIS = Kind("redis", "Redis", "STEPTRAIL_TEST_REDIS_URL", _redis)
 SIGN_IN_MONGO = Kind("mongo", "MongoDB with sign-in", "STEPTRAIL_TEST_SIGN_IN_MONGO_URL", _sign_in_mongo)
 
 
@@ -191,6 +197,12 @@ def postgres_server(servers: Servers) -> Server:
 def mongo_server(servers: Servers) -> Server:
     """The session's MongoDB."""
     return servers.get(MONGO)
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers: Servers) -> Server:
+    """The session's Redis."""
+    return servers.get(REDIS)
 
 
 @pytest.fixture(scope="session")

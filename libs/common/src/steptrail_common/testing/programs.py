@@ -15,6 +15,7 @@ PACKAGES = {
     "postgres": ("postgresql",),
     "mongo": ("libcurl4",),
     "mariadb": ("mariadb-server",),
+    "redis": ("redis-server",),
     "chromium": ("chromium",),
 }
 """Debian packages that bring each server; mongod itself is in a wheel of the test requirements."""
@@ -56,6 +57,10 @@ def mariadbd() -> tuple[Path, Path] | None:
     server = server or next((path for path in (Path("/usr/sbin/mariadbd"),) if path.exists()), None)
     installer = _on_path("mariadb-install-db")
     return (server, installer) if server and installer else None
+
+
+def redis() -> Path | None:
+    return _on_path("redis-server")
 
 
 def chromium() -> Path | None:

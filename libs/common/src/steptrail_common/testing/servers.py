@@ -221,7 +221,7 @@ def output(command: Sequence[str | Path]) -> str:
 
 def first_number(text: str) -> str:
     """The version in a program's line about itself."""
-    words = text.replace("\n", " ").split()
+    words = text.replace("\n", " ").replace("=", " ").split()
     return next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "?")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from subprocess import run
 from typing import Any
 
-from steptrail_common.testing.process import LocalServer
+from steptrail_common.testing.process import LocalServer, greets
 from steptrail_common.testing.servers import first_number, output
 
 
@@ -87,6 +87,27 @@ class MariadbServer(LocalServer):
 
     def _answers(self) -> bool:
         return mariadb_greets(self.port)
+
+
+class RedisServer(LocalServer):
+    """A Redis that keeps nothing on disk."""
+
+    name = "Redis"
+
+    def __init__(self, program: Path) -> None:
+        super().__init__()
+        self._program = program
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.origin = f"Redis {first_number(output([program, '--version']))}, own"
+
+    def _command(self) -> Sequence[str | Path]:
+        return [
+            *(self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder),
+            *("--save", "", "--appendonly", "no"),
+        ]
+
+    def _answers(self) -> bool:
+        return greets(self.port, b"PING\r\n", lambda answer: answer.startswith(b"+PONG"))
 
 
 class SignInMongoServer(LocalServer):

@@ -4309,6 +4309,12 @@ export interface components {
             /** @description Stuck board: a query that returns the open keys that passed this step */
             set?: components["schemas"]["KeySet"] | null;
             /**
+             * Share
+             * @description Identical checks that several runs ask for at the same moment are done once; false: each its own
+             * @default true
+             */
+            share: boolean;
+            /**
              * Since
              * @description When the allowance starts: one `${{ … }}`; else the run's start
              */

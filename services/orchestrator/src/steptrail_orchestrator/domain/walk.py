@@ -150,6 +150,7 @@ class Walk:
             connection=self.chain.connection(step),
             assertions=assertions,
             captures=captures,
+            share=step.share,
             timeout_seconds=self.chain.timeout_seconds(step),
             lease_seconds=self.limits.lease_seconds,
             heartbeat_seconds=self.limits.heartbeat_seconds,
