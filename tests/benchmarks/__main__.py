@@ -1,4 +1,4 @@
-"""`make bench`: embedded and distributed beside a bare loop, in one run."""
+"""`make bench`: embedded and distributed beside a bare loop, and checks beside the bare libraries, in one run."""
 
 import argparse
 import asyncio
@@ -19,7 +19,7 @@ from steptrail_common.testing import programs
 from steptrail_common.testing.plugin import POSTGRES, RABBITMQ, Servers
 from steptrail_common.testing.process import free_port
 
-from tests.benchmarks import floor, measures
+from tests.benchmarks import checks, floor, measures
 from tests.benchmarks.noop import STEPS
 from tests.e2e.product import PASSWORD, Product, poll
 from tests.e2e.topologies import PYTHON, ServiceProcess, distributed
@@ -99,33 +99,50 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--check-rounds", type=int, default=200, help="checks of each kind, each beside its bare twin")
+    parser.add_argument("--pages", type=int, default=1000, help="pages shown in Chromium before memory is measured")
+    parser.add_argument("--only", choices=["orchestration", "checks"])
     options = parser.parse_args()
     size = {"runs": options.runs, "rounds": options.rounds}
-    servers, found = Servers(), {}
+    servers = Servers()
+    found: dict[str, dict[str, float]] = {}
     path = programs.chromium()
     chromium = str(path) if path else None
     try:
-        with tempfile.TemporaryDirectory(prefix="steptrail-bench-") as scratch:
-            folder = Path(scratch)
-            folder.chmod(0o755)
-            found["floor"] = asyncio.run(of_floor(servers, **size))
-            (folder / "embedded").mkdir()
-            with noop_embedded(folder / "embedded") as product:
-                found["embedded"] = asyncio.run(of_product(product, chromium, **size))
-            found["embedded"]["second_start_seconds"] = startup_seconds(folder / "start")
-            (folder / "distributed").mkdir()
-            with noop_distributed(folder / "distributed", servers) as product:
-                found["distributed"] = asyncio.run(of_product(product, chromium, **size))
-            again = asyncio.run(of_floor(servers, **size))
-            found["floor"] = {name: (value + again[name]) / 2 for name, value in found["floor"].items()}
+        if options.only != "orchestration":
+            found["checks"] = checks.measure(servers, chromium, rounds=options.check_rounds, pages=options.pages)
+            checks.report(found["checks"])
+        if options.only != "checks":
+            orchestration = of_orchestration(servers, chromium, size)
+            report(orchestration)
+            found |= orchestration
     finally:
         servers.discard()
-    report(found, size)
+    write(found, size)
     return 0
 
 
-def report(found: dict[str, dict[str, float]], size: dict[str, int]) -> None:
-    """A table with ratios to the floor, and the same as JSON."""
+def of_orchestration(servers: Servers, chromium: str | None, size: dict[str, int]) -> dict[str, dict[str, float]]:
+    """Both topologies, between two measurements of the floor."""
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="steptrail-bench-") as scratch:
+        folder = Path(scratch)
+        folder.chmod(0o755)
+        found["floor"] = asyncio.run(of_floor(servers, **size))
+        (folder / "embedded").mkdir()
+        with noop_embedded(folder / "embedded") as product:
+            found["embedded"] = asyncio.run(of_product(product, chromium, **size))
+        found["embedded"]["second_start_seconds"] = startup_seconds(folder / "start")
+        (folder / "distributed").mkdir()
+        with noop_distributed(folder / "distributed", servers) as product:
+            found["distributed"] = asyncio.run(of_product(product, chromium, **size))
+        again = asyncio.run(of_floor(servers, **size))
+        found["floor"] = {name: (value + again[name]) / 2 for name, value in found["floor"].items()}
+    return found
+
+
+def report(found: dict[str, dict[str, float]]) -> None:
+    """A table with ratios to the floor."""
     bare = found["floor"]
     print(f"\n{'figure':28}{'floor':>12}{'embedded':>12}{'ratio':>8}{'distributed':>13}{'ratio':>8}")
     names = dict.fromkeys(name for figures in found.values() for name in figures)
@@ -136,13 +153,18 @@ def report(found: dict[str, dict[str, float]], size: dict[str, int]) -> None:
             ratio = f"{value / bare[name]:.2f}" if value is not None and name in bare else ""
             line += f"{_cell(value):>{width}}{ratio:>8}"
         print(line)
+    print("\nfloor: a bare aio-pika and asyncpg loop, measured before and after.")
+
+
+def write(found: dict[str, dict[str, float]], size: dict[str, int]) -> None:
+    """All figures as JSON."""
     RESULTS.mkdir(exist_ok=True)
     at = datetime.now(UTC)
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     document = {"at": at.isoformat(), "machine": machine, **size, "figures": found}
     target = RESULTS / f"{at:%Y%m%d-%H%M%S}.json"
     target.write_text(json.dumps(document, indent=2))
-    print(f"\nfloor: a bare aio-pika and asyncpg loop, measured before and after. Written: {target}")
+    print(f"Written: {target}")
 
 
 def _cell(value: float | None) -> str:

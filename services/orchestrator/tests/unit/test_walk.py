@@ -14,7 +14,7 @@ from steptrail_common.contracts.model import FailureClass, RunStatus, StepStatus
 from steptrail_common.contracts.workers import StepResult
 from steptrail_common.testing.replay import replay
 from steptrail_orchestrator.domain import decisions
-from steptrail_orchestrator.domain.first_aid import FIRST_AID, first_aid
+from steptrail_orchestrator.domain.first_aid import FIRST_AID, OF_REASON, first_aid
 from steptrail_orchestrator.domain.outcome import delay_seconds
 from steptrail_orchestrator.domain.run import Chain, Limits, RunState, StepState, World
 from steptrail_orchestrator.domain.verdict import verdict
@@ -204,6 +204,8 @@ def test_the_delay_between_attempts() -> None:
 def test_every_failure_class_has_first_aid() -> None:
     assert set(FIRST_AID) == set(FailureClass)
     assert first_aid(StepStatus.SUCCESS, None) is None
+    assert first_aid(StepStatus.FAILED, FailureClass.CONNECT, "circuit_open") == OF_REASON["circuit_open"]
+    assert first_aid(StepStatus.FAILED, FailureClass.CONNECT, "refused") == FIRST_AID[FailureClass.CONNECT]
     assert first_aid(StepStatus.OVERDUE, FailureClass.ASSERTION) != FIRST_AID[FailureClass.ASSERTION]
 
 

@@ -1,4 +1,4 @@
-"""What to look at first, per failure class."""
+"""What to look at first, per failure class, and per reason where that says more."""
 
 from steptrail_common.contracts.model import FailureClass, StepStatus
 
@@ -37,6 +37,39 @@ FIRST_AID: dict[FailureClass, str] = {
 }
 """Every failure class has its text: a test holds the two lists together."""
 
+OF_REASON: dict[str, str] = {
+    "circuit_open": "The target could not be reached several times in a row and is left alone for a few seconds. Check "
+    "that it runs; pressing Try on the step asks it at once.",
+    "target_rate": "Steptrail itself holds checks of this target back. An administrator can raise the rate "
+    "(STEPTRAIL_TARGET_RATE), or fewer processes can ask it.",
+    "target_busy": "As many checks of this target as are allowed at once are still waiting for its answer. Look at why "
+    "it is slow, or let an administrator raise STEPTRAIL_TARGET_CONCURRENCY.",
+    "robots_txt": "The site's robots.txt does not want this page to be fetched by programs. Ask its "
+    "owner; for a site of "
+    "your own the step can say `robots: ignore`.",
+    "no_worker": "No worker for this kind of check is running. Start one; the workers page shows "
+    "which kinds are served.",
+    "worker_unavailable": "The worker lacks a part for this check, which the message names. An "
+    "administrator installs it.",
+    "secret_missing": "The connection lacks a secret that this check needs. Enter it in the connection and test it.",
+    "secret_refused": "A secret of the connection cannot be opened: it was sealed for another host, or with a key that "
+    "is gone. Enter it again.",
+    "superuser_refused": "The account may do everything, so nothing would hold back a wrong "
+    "statement. Use an account that "
+    "can only read.",
+    "host_key": "The server showed another key than the connection knows. If it was renewed, enter "
+    "the new one; if not, "
+    "somebody may stand between.",
+    "lock_timeout": "Another session holds a lock on the table. Look for a long transaction in that database.",
+    "statement_timeout": "The database needs longer than the step allows. Look for a missing index, "
+    "or raise the timeout.",
+    "still_growing": "The file is still being written. Check again when the transfer is over.",
+    "checksum": "The file is not what its checksum says: it was cut or changed on its way. Have it sent again.",
+    "browser_crashed": "The browser did not survive this page. Try again; if it happens each time, the page needs more "
+    "memory than a worker grants.",
+}
+"""Where the reason says more than the class."""
+
 _OVERDUE = (
     "The allowance is over and the state is still missing. Ask the owner of this step what holds it up; "
     "everything before it is done."
@@ -44,12 +77,12 @@ _OVERDUE = (
 _NOT_YET = "Nothing is wrong so far: the allowance still runs. Check again after it has ended."
 
 
-def first_aid(status: StepStatus, failure_class: FailureClass | None) -> str | None:
-    """The text for a step that did not succeed; None for all others."""
+def first_aid(status: StepStatus, failure_class: FailureClass | None, reason: str | None = None) -> str | None:
+    """The text for a step that did not succeed, by reason where there is one; None for all others."""
     if status is StepStatus.OVERDUE:
         return _OVERDUE
     if status is StepStatus.NOT_YET:
         return _NOT_YET
     if status in (StepStatus.SUCCESS, StepStatus.SKIPPED) or failure_class is None:
         return None
-    return FIRST_AID[failure_class]
+    return OF_REASON.get(reason or "", FIRST_AID[failure_class])

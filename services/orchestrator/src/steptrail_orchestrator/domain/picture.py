@@ -115,7 +115,7 @@ def _step_view(chain: Chain, step: Step, state: StepState, tried: Sequence[Tried
         reason=None if unheard else state.reason,
         failure_class=state.failure_class,
         message=None if unheard else state.message,
-        first_aid=first_aid(state.status, state.failure_class),
+        first_aid=first_aid(state.status, state.failure_class, state.reason),
         attempt=state.attempt,
         of_attempts=max(state.attempt, state.base_attempt + chain.retry(step).count + 1),
         next_attempt_at=state.next_attempt_at,
