@@ -38,24 +38,21 @@ expect.set_options(timeout=ANSWER_MS)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Stories take longer than other tests, and come last: the browser's event loop stays in the main thread.
 
-    With several test processes, all stories of one topology run in one of them: it is started once. The longest ones
-    begin first, so that no process waits long for another at the end.
+    With several test processes the longest begin first, so that none waits long for another at the end.
     """
     here = Path(__file__).parent
     stories = [item for item in items if item.path.is_relative_to(here)]
     for item in stories:
         item.add_marker(pytest.mark.timeout(STORY_SECONDS))
-        if "product" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"stories-{item.callspec.params['product']}"))  # type: ignore[attr-defined]
     stories.sort(key=_lateness)
     items[:] = [item for item in items if not item.path.is_relative_to(here)] + stories
 
 
 def _lateness(item: pytest.Item) -> int:
-    """The crowd of processes takes minutes to make, the stories of both topologies to tell."""
-    if item.path.name == "test_scale.py":
-        return 0
-    return 1 if "product" in getattr(item, "fixturenames", ()) else 2
+    """The stories of each topology stay together and are many; the crowd of processes takes minutes to make."""
+    if "product" in getattr(item, "fixturenames", ()):
+        return 0 if item.callspec.params["product"] == "embedded" else 2  # type: ignore[attr-defined]
+    return 1 if item.path.name == "test_scale.py" else 3
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from .product import PASSWORD, Product
 from .topologies import embedded
 
-pytestmark = pytest.mark.xdist_group("stories-editor")
 """One process of the tests runs them all: the product is started once."""
 
 WAIT_MS = 30_000

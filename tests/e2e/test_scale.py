@@ -89,7 +89,6 @@ def smooth(page: Page, record: Any, name: str) -> None:
     assert figures["nodes"] <= MOST_NODES, figures
 
 
-@pytest.mark.xdist_group("crowded")
 @pytest.mark.timeout(900)
 @pytest.mark.req("FR-001")
 @pytest.mark.req("FR-017")
@@ -107,7 +106,6 @@ def test_five_thousand_processes_stay_smooth(crowded: Product, browser: Browser,
         expect(page.get_by_role("link", name="Process 0001", exact=True)).to_have_count(0)
 
 
-@pytest.mark.xdist_group("crowded")
 @pytest.mark.timeout(900)
 @pytest.mark.req("FR-018")
 def test_a_chain_of_a_hundred_steps_stays_smooth(crowded: Product, browser: Browser, record_property: Any) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Body, Depends, FastAPI
+from fastapi import APIRouter, Body, Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Message
 from steptrail_common import errors, web
 from steptrail_common.contracts.model import FieldError
 
@@ -60,6 +61,11 @@ async def things(limit: int = 50, process_id: str | None = None) -> dict[str, in
 @router.post("/things")
 async def make(body: Annotated[Things, Body()]) -> Things:
     return body
+
+
+@router.post("/raw")
+async def raw(request: Request) -> dict[str, int]:
+    return {"bytes": len(await request.body())}
 
 
 @router.get("/actor")
@@ -190,6 +196,31 @@ async def test_an_unexpected_error_shows_an_id_and_nothing_of_the_inside(
     assert answer.status_code == 500
     assert "canary" not in answer.text
     assert answer.json()["error_id"] in "".join(capsys.readouterr())
+
+
+@pytest.mark.req("NFR-008")
+async def test_a_client_that_leaves_in_mid_request_is_no_error_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody who types on cancels the question before: nothing unexpected is logged, nothing is answered."""
+    sent: list[Message] = []
+    incoming: list[Message] = [
+        {"type": "http.request", "body": b'{"steps": [', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/raw", "raw_path": b"/raw", "query_string": b"", "root_path": "", "headers": [],
+        "server": ("test", 80), "client": ("test", 1),
+    }  # fmt: skip
+    await sample_app()(scope, receive, send)
+    assert sent == []
+    assert "http.unexpected" not in capsys.readouterr().out
 
 
 @pytest.mark.req("IR-6")

@@ -6,6 +6,7 @@ Debian) a package installed now, else the test is skipped; with `STEPTRAIL_REQUI
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from steptrail_common.testing.servers import GivenServer, MongoServer, PostgresS
 from steptrail_common.testing.targets import MariadbServer, RedisServer, SignInMongoServer
 
 T = TypeVar("T")
+_TOPOLOGY = re.compile(r"[\[-](embedded|distributed)[\]-]")
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_servers].discard()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several test processes (`--dist loadgroup`), a file stays in one of them, since its tests share servers and
-    fixtures; who needs another grouping has marked it before."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several test processes, a file stays in one of them, since its tests share servers and fixtures; and so do
+    all stories of one topology, which is started once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    return FileScheduling(config, log)
+
+
+def scope_of(nodeid: str) -> str:
+    """What runs in one test process: a file, or the stories that share a parameter `product`."""
+    file, _, test = nodeid.partition("::")
+    topology = _TOPOLOGY.search(test) if "/e2e/" in f"/{file}" else None
+    return f"stories of {topology[1]}" if topology else file
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -5,6 +5,7 @@ import time
 from uuid import uuid4
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steptrail_common import errors, telemetry
@@ -12,6 +13,8 @@ from steptrail_common.errors import SteptrailError, TooLarge, UnsupportedMedia
 from steptrail_common.web.problems import problem
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+CLIENT_LEFT = 499
+"""Counted for a client that left before it had sent its request: nobody is there to be answered."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Answered without the service token."""
 
@@ -33,6 +36,8 @@ class Guard:
         try:
             self._admit(scope)
             await self._app(scope, self._limited(receive), seen)
+        except ClientDisconnect:
+            seen.status = CLIENT_LEFT
         except SteptrailError as error:
             await problem(error, instance=scope["path"])(scope, receive, _closing(seen))
         except Exception:
