@@ -31,11 +31,11 @@ page: setup ## build the browser application into the gateway
 test: setup page ## every test, against real servers that it starts itself
 	@scripts/test.sh $(ARGS)
 
-e2e: setup page ## only the end-to-end tests, in both topologies
-	@$(PYTHON) -m pytest tests/e2e $(ARGS)
+e2e: setup page ## only the end-to-end tests, in both topologies, with five thousand processes
+	@STEPTRAIL_CROWD=5000 $(PYTHON) -m pytest tests/e2e $(ARGS)
 
-chaos: setup page ## only the tests that kill, cut and restart things
-	@$(PYTHON) -m pytest tests/e2e/test_failures.py $(ARGS)
+chaos: setup page ## kill, cut, freeze and restart everything, three rounds of each; ends with a table
+	@STEPTRAIL_CHAOS=full $(PYTHON) -m pytest tests/chaos tests/e2e/test_failures.py tests/e2e/test_embedded_restart.py $(ARGS)
 
 bench: setup page ## measure; prints a table and writes bench-results/
 	@$(PYTHON) -m tests.benchmarks $(ARGS)

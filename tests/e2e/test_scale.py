@@ -1,6 +1,7 @@
 """Many tabs, many processes, many steps, and a server that restarts under an open page."""
 
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,8 @@ from .topologies import embedded
 
 PROCESS = "order-to-cash-demo"
 TABS = 8
-PROCESSES = 5000
+PROCESSES = int(os.environ.get("STEPTRAIL_CROWD", "1000"))
+"""Making them takes longer than looking at them: `make e2e` makes 5,000."""
 STEPS = 100
 LEAST_FRAMES_PER_SECOND = 5
 """Generous: a busy machine of two cores without a graphics card draws slowly, but a frozen page draws nothing."""
@@ -43,7 +45,7 @@ SCROLL: Final = """async () => {
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """An installation of its own with 5,000 processes, one of them with a hundred steps."""
+    """An installation of its own with thousands of processes, one of them with a hundred steps."""
     with embedded(tmp_path_factory.mktemp("crowded")) as product:
         with product.client() as client, ThreadPoolExecutor(4) as pool:
 
@@ -92,7 +94,7 @@ def smooth(page: Page, record: Any, name: str) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.req("FR-001")
 @pytest.mark.req("FR-017")
-def test_five_thousand_processes_stay_smooth(crowded: Product, browser: Browser, record_property: Any) -> None:
+def test_thousands_of_processes_stay_smooth(crowded: Product, browser: Browser, record_property: Any) -> None:
     """Overview and list scroll, and the last process is found by its name."""
     with browsing(crowded, browser) as page:
         for name, path in (("overview", "/"), ("processes", "/processes")):

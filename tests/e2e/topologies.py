@@ -90,10 +90,16 @@ def embedded(folder: Path, *, data: Path | None = None, exceptions: Sequence[str
 
 @contextmanager
 def distributed(
-    folder: Path, servers: Servers, *, exceptions: Sequence[str] = (), replicas: int = 2
+    folder: Path,
+    servers: Servers,
+    *,
+    exceptions: Sequence[str] = (),
+    replicas: int = 2,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Product]:
     """Seven services as processes, two replicas of orchestrator, gateway and each worker, on a broker and databases
-    of their own, which tests may stop and start. `exceptions` are addresses (ip:port) that checks may reach."""
+    of their own, which tests may stop and start. `exceptions` are addresses (ip:port) that checks may reach;
+    `settings` are further variables of every process."""
     with ExitStack() as stack:
         backends = {name: servers.make(kind) for name, kind in
                     (("rabbitmq", RABBITMQ), ("postgres", POSTGRES), ("mongo", MONGO))}  # fmt: skip
@@ -106,7 +112,7 @@ def distributed(
         processes = {"shop": shop}
         for name in ("catalog", "orchestrator", "reporting", "notifier", "crawler", "dbprobe", "gateway"):
             for number, port in enumerate(ports[name], 1):
-                environment = environments[name] | {f"STEPTRAIL_{name.upper()}_PORT": str(port)}
+                environment = environments[name] | {f"STEPTRAIL_{name.upper()}_PORT": str(port)} | dict(settings or {})
                 process = ServiceProcess(f"{name}-{number}", SERVICE_COMMANDS[name], environment, port, "/readyz")
                 stack.callback(process.discard)
                 processes[process.name] = process
@@ -118,7 +124,7 @@ def distributed(
         yield product
         for process in processes.values():
             unexpected = [line for line in process.log.splitlines() if "http.unexpected" in line]
-            assert unexpected == [], f"{process.name} had a bug: {unexpected[0][:4000]}"
+            assert unexpected == [], f"{process.name} had a bug: {unexpected[0][:1500]} … {unexpected[0][-2500:]}"
 
 
 def _shop(folder: Path) -> ServiceProcess:

@@ -3,6 +3,7 @@
 PostgreSQL is `postgresql+asyncpg://…`, SQLite is `sqlite+aiosqlite:///path` (one file per service, WAL).
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -88,7 +89,7 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
     Raises `Unavailable` when the database is away; whether a commit under way took place is then unknown.
     """
-    async with _available(), engine.connect() as connection:
+    async with available(), _connected(engine) as connection:
         await connection.execution_options(steptrail_immediate=True)
         async with connection.begin():
             yield connection
@@ -97,20 +98,60 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for queries. Raises `Unavailable` when the database is away."""
-    async with _available(), engine.connect() as connection:
+    async with available(), _connected(engine) as connection:
         yield connection
 
 
 @asynccontextmanager
-async def _available() -> AsyncIterator[None]:
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection, closed at the end. SQLite's driver connects in a thread that a cancellation would leave behind,
+    to speak to an event loop that may be gone: there connecting is not cut short."""
+    if engine.dialect.name != "sqlite":
+        async with engine.connect() as connection:
+            yield connection
+        return
+    opening = asyncio.ensure_future(_open(engine))
+    try:
+        connection = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await (await opening).close()
+        raise
+    try:
+        yield connection
+    finally:
+        await connection.__aexit__(None, None, None)
+
+
+async def _open(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+@asynccontextmanager
+async def available() -> AsyncIterator[None]:
+    """Turns a database that is away, starting or stopping into `Unavailable`."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError) as error:
         raise Unavailable(f"the database cannot be used now ({type(error).__name__})", retry_after_seconds=2) from error
     except sa.exc.DBAPIError as error:
-        if not error.connection_invalidated:
+        if not error.connection_invalidated and not (sqlstate(error) or "").startswith(_AWAY_STATES):
             raise
         raise Unavailable("the connection to the database was lost", retry_after_seconds=2) from error
+
+
+_AWAY_STATES = ("08", "53", "57P", "25006")
+"""SQLSTATE of PostgreSQL (its manual, appendix A): connection exception, insufficient resources, operator intervention
+(shutdown, crash, still starting), read-only transaction (a server that became a standby)."""
+
+
+def sqlstate(error: sa.exc.DBAPIError) -> str | None:
+    """The driver's own code of the error, through SQLAlchemy's wrapping."""
+    found: BaseException | None = error
+    while found is not None:
+        if code := getattr(found, "sqlstate", None):
+            return str(code)
+        found = found.__cause__
+    return None
 
 
 async def migrate(engine: AsyncEngine, *, service: str, migrations: Path, target: str = "head") -> None:

@@ -93,6 +93,20 @@ async def test_a_database_that_is_away_is_unavailable() -> None:
     await engine.dispose()
 
 
+@pytest.mark.req("NFR-006")
+@pytest.mark.parametrize(
+    ("state", "away"), [("57P03", True), ("57P01", True), ("53300", True), ("25006", True), ("42P01", False)]
+)
+async def test_a_server_that_starts_stops_or_is_full_is_away(fresh_postgres: str, state: str, away: bool) -> None:
+    """And only then: a table that is missing is a bug of ours."""
+    engine = open_engine(fresh_postgres)
+    raising = f"do $$ begin raise exception 'no' using errcode = '{state}'; end $$"
+    with pytest.raises(Unavailable if away else sa.exc.DBAPIError):
+        async with writing(engine) as connection:
+            await connection.execute(sa.text(raising))
+    await engine.dispose()
+
+
 SCRIPT = """
 import sqlalchemy as sa
 from alembic import op

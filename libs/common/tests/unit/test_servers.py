@@ -12,7 +12,6 @@ import asyncpg
 import psutil
 import pytest
 from steptrail_common.testing import containers, plugin, programs
-from steptrail_common.testing.plugin import scope_of
 from steptrail_common.testing.process import FOLDER_PREFIX, LocalServer, free_port, sweep
 from steptrail_common.testing.servers import GivenServer, MongoServer, RabbitServer, Server
 
@@ -212,17 +211,3 @@ def test_programs_are_found_only_if_they_run(monkeypatch: pytest.MonkeyPatch, tm
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert programs.mongod() != broken
-
-
-@pytest.mark.parametrize(
-    ("nodeid", "scope"),
-    [
-        ("services/catalog/tests/test_plan.py::test_a[sqlite]", "services/catalog/tests/test_plan.py"),
-        ("tests/e2e/test_main_job.py::test_a[embedded]", "stories of embedded"),
-        ("tests/e2e/test_quality.py::test_a[light-1440-distributed]", "stories of distributed"),
-        ("tests/e2e/test_editor.py::test_a[light-390]", "tests/e2e/test_editor.py"),
-    ],
-)
-def test_what_shares_servers_runs_in_one_test_process(nodeid: str, scope: str) -> None:
-    """A file, and all stories of one topology."""
-    assert scope_of(nodeid) == scope

@@ -124,6 +124,9 @@ class NotifierStore(Protocol):
     def recording(self, process_ids: Collection[str]) -> AbstractAsyncContextManager[Recording]:
         """Begin a transaction: commits at the end, rolls back on an exception. Serialised per process."""
 
+    async def newest(self) -> datetime | None:
+        """When the run that ended last did so, of those known; None without one. Raises `Unavailable`."""
+
     async def channels(self, *, after: str | None, limit: int) -> list[Channel]:
         """Channels by id."""
 

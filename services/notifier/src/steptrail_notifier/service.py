@@ -1,12 +1,14 @@
 """The composition root of the notifier."""
 
 import hashlib
+from datetime import datetime
 
 from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.errors import Unavailable
+from steptrail_common.replays import ReplayAsker
 from steptrail_common.sealing import SecretsKeyring
 from steptrail_common.service import Service
 
@@ -14,7 +16,7 @@ from steptrail_notifier.adapters.keys import SealedKeys
 from steptrail_notifier.adapters.sql import SqlNotifierStore
 from steptrail_notifier.adapters.webhook import PolicyGate, Webhooks
 from steptrail_notifier.config import Settings
-from steptrail_notifier.entrypoints.events import subscribe
+from steptrail_notifier.entrypoints.events import EVENTS, subscribe
 from steptrail_notifier.entrypoints.http import Tools, build_api
 from steptrail_notifier.entrypoints.ticker import Sender
 
@@ -39,8 +41,13 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         cursor_key=hashlib.sha256(f"notifier cursor {token}".encode()).digest(),
     )
 
+    async def newest() -> datetime:
+        return await store.newest() or await store.now()  # what ended before there was a notifier is told to nobody
+
+    replays = ReplayAsker(events, EVENTS.queue, newest, types=["run.finished"])
+
     async def consume() -> None:
-        await subscribe(events, store, wake=sender.wake)
+        await subscribe(events, store, replays, wake=sender.wake)
 
     async def broker() -> None:
         if not events.healthy():
@@ -51,8 +58,8 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         name="notifier",
         app=build_api(tools, service_token=token, checks=checks),
         bus=events,
-        background=[sender.run, sender.tidy],
-        start=[store.start, events.start, consume],
+        background=[sender.run, sender.tidy, replays.run],
+        start=[store.start, events.start, consume, replays.start],
         stop=[store.close, webhooks.close],
         checks=checks,
     )

@@ -181,6 +181,9 @@ class RunReader(Protocol):
     ) -> list[LoggedEvent]:
         """Of all runs, by position. On PostgreSQL positions can become visible out of order for a moment."""
 
+    async def events_since(self, since: datetime | None, *, after: int, limit: int) -> list[tuple[int, RunEvent]]:
+        """(position, event) of all runs that are open or ended after a moment (None: of all), by position."""
+
     async def evidence(self, run_id: str, evidence_id: str) -> Evidence | None: ...
 
     async def workers(self) -> list[StoredWorker]: ...

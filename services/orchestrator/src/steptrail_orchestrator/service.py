@@ -25,7 +25,7 @@ from steptrail_orchestrator.adapters.schema import outbox
 from steptrail_orchestrator.adapters.sql import Chains, SqlBoardStore, SqlRunReader, SqlRunStore, SqlScheduleStore
 from steptrail_orchestrator.config import Settings
 from steptrail_orchestrator.domain.run import Limits
-from steptrail_orchestrator.entrypoints.events import empty_queues, subscribe, subscribe_definitions
+from steptrail_orchestrator.entrypoints.events import empty_queues, subscribe, subscribe_definitions, subscribe_replays
 from steptrail_orchestrator.entrypoints.http import Parts, build_api
 from steptrail_orchestrator.entrypoints.scheduler import Scheduler
 from steptrail_orchestrator.entrypoints.ticker import Ticker
@@ -75,6 +75,7 @@ def build(
         await made.prober.start()
         limits = limits_of(settings)
         await subscribe(messages, store=made.store, catalog=made.definitions, limits=limits, poke=ticker.poke)
+        await subscribe_replays(messages, reader=made.reader)
         await subscribe_definitions(messages, catalog=made.definitions, schedules=made.schedules, poke=scheduler.poke)
 
     async def close() -> None:

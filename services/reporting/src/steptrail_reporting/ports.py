@@ -101,5 +101,8 @@ class FactStore(Protocol):
     async def daily(self, process_id: str, scope: str, days: tuple[date, date]) -> dict[date, Tallies]:
         """The counters of one scope, day by day; days without any are left out."""
 
+    async def newest(self) -> datetime | None:
+        """When the newest known run was queued, None without one. Raises `Unavailable`."""
+
     async def check(self) -> None:
         """Raise if the store cannot be used now."""

@@ -6,11 +6,12 @@ from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock, SystemClock
 from steptrail_common.errors import Unavailable
+from steptrail_common.replays import ReplayAsker
 from steptrail_common.service import Service
 
 from steptrail_reporting.adapters.sql import SqlFactStore
 from steptrail_reporting.config import Settings
-from steptrail_reporting.entrypoints.events import subscribe
+from steptrail_reporting.entrypoints.events import EVENTS, subscribe
 from steptrail_reporting.entrypoints.http import build_api
 
 
@@ -20,8 +21,10 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     store = SqlFactStore.open(settings.store)
     events = bus or connect(settings.bus, name="reporting")
 
+    replays = ReplayAsker(events, EVENTS.queue, store.newest)
+
     async def consume() -> None:
-        await subscribe(events, store)
+        await subscribe(events, store, replays)
 
     async def broker() -> None:
         if not events.healthy():
@@ -38,7 +41,8 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
             checks=checks,
         ),
         bus=events,
-        start=[store.start, events.start, consume],
+        background=[replays.run],
+        start=[store.start, events.start, consume, replays.start],
         stop=[store.close],
         checks=checks,
     )

@@ -6,7 +6,6 @@ Debian) a package installed now, else the test is skipped; with `STEPTRAIL_REQUI
 
 import asyncio
 import os
-import re
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from steptrail_common.testing.servers import GivenServer, MongoServer, PostgresS
 from steptrail_common.testing.targets import MariadbServer, RedisServer, SignInMongoServer
 
 T = TypeVar("T")
-_TOPOLOGY = re.compile(r"[\[-](embedded|distributed)[\]-]")
 
 
 @dataclass(frozen=True)
@@ -138,26 +136,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_servers].discard()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With several test processes, a file stays in one of them, since its tests share servers and fixtures; and so do
-    all stories of one topology, which is started once."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return scope_of(nodeid)
-
-    return FileScheduling(config, log)
-
-
-def scope_of(nodeid: str) -> str:
-    """What runs in one test process: a file, or the stories that share a parameter `product`."""
-    file, _, test = nodeid.partition("::")
-    topology = _TOPOLOGY.search(test) if "/e2e/" in f"/{file}" else None
-    return f"stories of {topology[1]}" if topology else file
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

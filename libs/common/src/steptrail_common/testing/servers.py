@@ -80,7 +80,11 @@ class RabbitServer(LocalServer):
     def delete_vhost(self, name: str) -> None:
         self._run_control(["delete_vhost", name])
 
-    def _run_control(self, command: Sequence[str]) -> None:
+    def queues(self) -> list[str]:
+        """The names of all queues."""
+        return self._run_control(["list_queues", "name"]).split()
+
+    def _run_control(self, command: Sequence[str]) -> str:
         if self._control is None:
             raise RuntimeError("rabbitmqctl is not installed")
         full = [str(self._control), "-q", "-n", self._node, *command]
@@ -89,6 +93,7 @@ class RabbitServer(LocalServer):
         )
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {' '.join(command)}: {done.stderr or done.stdout}")
+        return done.stdout
 
     def discard(self) -> None:
         super().discard()

@@ -49,6 +49,15 @@ class SqlNotifierStore(SqlAdministration):
         async with reading(self._engine) as connection:
             await connection.execute(sa.select(1))
 
+    async def newest(self) -> datetime | None:
+        """See `ports.NotifierStore`."""
+        async with reading(self._engine) as connection:
+            found = await connection.execute(
+                sa.select(outcomes.c.ended_at).order_by(outcomes.c.ended_at.desc()).limit(1)
+            )
+            moment: datetime | None = found.scalar_one_or_none()
+            return moment
+
     async def now(self) -> datetime:
         """See `ports.NotifierStore`."""
         async with reading(self._engine) as connection:

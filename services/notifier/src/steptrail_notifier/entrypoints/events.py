@@ -1,12 +1,14 @@
 """What the notifier subscribes to: one durable queue, shared by its replicas."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from steptrail_common.bus.port import Bus, Delivery, Reject, Subscription
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.definition import NotifyRule
 from steptrail_common.contracts.events import CloudEvent, read_events
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.replays import ReplayAsker
 
 from steptrail_notifier.handlers import Fact, take
 from steptrail_notifier.ports import NotifierStore
@@ -16,7 +18,7 @@ EVENTS = Subscription(
 )
 
 
-async def subscribe(bus: Bus, store: NotifierStore, *, wake: Callable[[], None]) -> None:
+async def subscribe(bus: Bus, store: NotifierStore, replays: ReplayAsker, *, wake: Callable[[], None]) -> None:
     """Begin to consume; `wake` is called after a commit that made deliveries."""
 
     async def on_events(deliveries: Sequence[Delivery]) -> None:
@@ -24,7 +26,7 @@ async def subscribe(bus: Bus, store: NotifierStore, *, wake: Callable[[], None])
         if events and await take(events, store=store):
             wake()
 
-    await bus.subscribe(EVENTS, on_events)
+    await bus.subscribe(replace(EVENTS, resubscribed=replays.ask), on_events)
 
 
 def events_of(delivery: Delivery) -> list[tuple[CloudEvent, Fact]]:

@@ -7,16 +7,18 @@ from steptrail_common.bus.port import Bus, Delivery, Reject, Subscription
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.checks import work_types
 from steptrail_common.contracts.events import read_events
+from steptrail_common.contracts.replays import REPLAYS_QUEUE
 from steptrail_common.contracts.workers import HEARTBEATS_QUEUE, RESULTS_QUEUE, request_queue
 
 from steptrail_orchestrator.domain.run import Limits
-from steptrail_orchestrator.handlers import accept_results, note_heartbeats, sync_schedules
+from steptrail_orchestrator.handlers import accept_results, note_heartbeats, replay, sync_schedules
 from steptrail_orchestrator.handlers.running import Poke
-from steptrail_orchestrator.ports import Catalog, RunStore, ScheduleStore
+from steptrail_orchestrator.ports import Catalog, RunReader, RunStore, ScheduleStore
 
 RESULTS = Subscription(queue=RESULTS_QUEUE, batch_max=100, concurrency=2)
 """Two batches: while one waits for its commit, the next is read."""
 HEARTBEATS = Subscription(queue=HEARTBEATS_QUEUE, batch_max=100)
+REPLAYS = Subscription(queue=REPLAYS_QUEUE)
 DEFINITIONS = Subscription(queue="steptrail.orchestrator.definitions.v1", patterns=("process.#",), batch_max=100)
 CHANGES = ("process.#", "connection.#")
 
@@ -60,6 +62,15 @@ async def subscribe_definitions(
         poke()
 
     await bus.subscribe(DEFINITIONS, on_definitions)
+
+
+async def subscribe_replays(bus: Bus, *, reader: RunReader) -> None:
+    """Tell events again to our own services that ask for them."""
+
+    async def on_replays(deliveries: Sequence[Delivery]) -> None:
+        await replay(deliveries, reader=reader, bus=bus)
+
+    await bus.subscribe(REPLAYS, on_replays)
 
 
 async def empty_queues(bus: Bus) -> frozenset[str]:

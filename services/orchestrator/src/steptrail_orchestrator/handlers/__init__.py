@@ -2,6 +2,7 @@
 
 from steptrail_orchestrator.handlers.boarding import Boarding
 from steptrail_orchestrator.handlers.probing import test_connection, try_step
+from steptrail_orchestrator.handlers.replaying import replay
 from steptrail_orchestrator.handlers.running import cancel_run, start_run
 from steptrail_orchestrator.handlers.scheduling import (
     fire_schedules,
@@ -20,6 +21,7 @@ __all__ = [
     "note_heartbeats",
     "pause_schedule",
     "repair_orphans",
+    "replay",
     "resume_schedule",
     "resync_schedules",
     "start_run",

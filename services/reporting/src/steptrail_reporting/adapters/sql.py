@@ -50,6 +50,13 @@ class SqlFactStore:
         async with reading(self._engine) as connection:
             await connection.execute(sa.select(1))
 
+    async def newest(self) -> datetime | None:
+        """See `ports.FactStore`."""
+        async with reading(self._engine) as connection:
+            found = await connection.execute(sa.select(runs.c.queued_at).order_by(runs.c.queued_at.desc()).limit(1))
+            moment: datetime | None = found.scalar_one_or_none()
+            return moment
+
     @asynccontextmanager
     async def recording(self, *, process_ids: Collection[str], run_ids: Collection[str]) -> AsyncIterator[SqlRecording]:
         """See `ports.FactStore`."""

@@ -1,12 +1,14 @@
 """What reporting subscribes to: one durable queue, shared by its replicas."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from steptrail_common.bus.port import Bus, Delivery, Reject, Subscription
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.events import read_events
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.replays import ReplayAsker
 
 from steptrail_reporting.handlers import Fact, record
 from steptrail_reporting.ports import FactStore
@@ -18,7 +20,7 @@ EVENTS = Subscription(
 log = structlog.get_logger()
 
 
-async def subscribe(bus: Bus, store: FactStore) -> None:
+async def subscribe(bus: Bus, store: FactStore, replays: ReplayAsker) -> None:
     """Begin to consume; deliveries are acknowledged after their transaction was committed."""
 
     async def on_events(deliveries: Sequence[Delivery]) -> None:
@@ -27,7 +29,7 @@ async def subscribe(bus: Bus, store: FactStore) -> None:
             fresh = await record(facts, store=store)
             log.debug("reporting.recorded", deliveries=len(deliveries), fresh=fresh)
 
-    await bus.subscribe(EVENTS, on_events)
+    await bus.subscribe(replace(EVENTS, resubscribed=replays.ask), on_events)
 
 
 def facts_of(delivery: Delivery) -> list[Fact]:

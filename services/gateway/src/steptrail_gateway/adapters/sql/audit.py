@@ -8,12 +8,11 @@ from typing import Any
 from zlib import crc32
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common.contracts.gateway import AuditEntry
-from steptrail_common.database import writing
-from steptrail_common.errors import InvalidInput, Unavailable
+from steptrail_common.database import available, sqlstate, writing
+from steptrail_common.errors import InvalidInput
 
 from steptrail_gateway.adapters.sql.schema import audit
 from steptrail_gateway.domain.audit import FIRST_HASH, Deed, chained_hash
@@ -27,13 +26,10 @@ _BAD_VALUE = "22"
 async def reaching() -> AsyncIterator[None]:
     """Turn a database that is away into `Unavailable`, and a text it cannot keep into `InvalidInput`."""
     try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-        raise Unavailable("The gateway's database does not answer.", retry_after_seconds=2) from error
+        async with available():
+            yield
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("The gateway's database does not answer.", retry_after_seconds=2) from error
-        if str(getattr(error.orig, "sqlstate", "")).startswith(_BAD_VALUE):
+        if (sqlstate(error) or "").startswith(_BAD_VALUE):
             raise InvalidInput("A text holds a character that cannot be stored.") from error
         raise
 

@@ -153,6 +153,23 @@ class SqlRunReader:
                 for row in await connection.execute(statement)
             ]
 
+    async def events_since(self, since: datetime | None, *, after: int, limit: int) -> list[tuple[int, RunEvent]]:
+        statement = (
+            sa.select(events.c.position, events.c.document)
+            .where(events.c.position > after)
+            .order_by(events.c.position)
+            .limit(limit)
+        )
+        if since is not None:
+            statement = statement.join(runs, runs.c.run_id == events.c.run_id).where(
+                sa.or_(runs.c.ended_at.is_(None), runs.c.ended_at >= since)
+            )
+        async with available(), reading(self._engine) as connection:
+            return [
+                (row.position, RunEvent.model_validate_json(row.document))
+                for row in await connection.execute(statement)
+            ]
+
     async def evidence(self, run_id: str, evidence_id: str) -> Evidence | None:
         statement = sa.select(evidence.c.document).where(
             evidence.c.run_id == run_id, evidence.c.evidence_id == evidence_id

@@ -1,0 +1,58 @@
+"""Runs survive what happens to machines: every promise of the README's list, with real servers and real deaths."""
+
+import json
+import os
+import random
+import time
+from typing import Any
+
+import pytest
+
+from .conftest import Stage
+from .faults import FAULTS, Fault
+from .oracle import Clients, Story
+
+FULL = os.environ.get("STEPTRAIL_CHAOS") == "full"
+ROUNDS = int(os.environ.get("STEPTRAIL_CHAOS_ROUNDS", "3" if FULL else "1"))
+SEED = int(os.environ.get("STEPTRAIL_CHAOS_SEED", "0")) or random.randrange(1, 10**6)
+"""Give the printed seed again to replay the same pauses and choices; the machine's own timing stays its own."""
+RUNS = 24
+PRESSING_SECONDS = 4.0
+CHOSEN = [fault for fault in FAULTS if FULL or fault.smoke]
+
+
+@pytest.mark.req("NFR-006")
+@pytest.mark.req("NFR-018")
+@pytest.mark.parametrize("number", range(1, ROUNDS + 1))
+@pytest.mark.parametrize("fault", CHOSEN, ids=[fault.name.replace(" ", "-") for fault in CHOSEN])
+def test_what_was_accepted_ends_once_and_is_told(stage: Stage, fault: Fault, number: int, record_property: Any) -> None:
+    """While clients press Check, something dies: afterwards everything they were told is so, in runs, events, stream,
+    history and notifications, each exactly once."""
+    seed = SEED + number
+    story, chance = Story(), random.Random(f"{seed} {fault.name}")
+    stage.oracle.begin()
+    clients = Clients(stage.product, story, chance.randrange(10**9), prefix=f"{fault.name.replace(' ', '-')}-{number}-")
+    clients.press(RUNS, over_seconds=PRESSING_SECONDS)
+    time.sleep(chance.uniform(0.5, 2.0))
+    faults = fault.harm(stage.product, story, chance)
+    healed = time.monotonic()
+    clients.join()
+    stage.oracle.wait(story)
+    story.recovery_seconds = time.monotonic() - healed
+    stage.oracle.judge(story, statuses=fault.ends)
+    row = {
+        "test": fault.name,
+        "seed": seed,
+        "runs": len(story.accepted),
+        "faults": faults,
+        "violations": len(story.violations),
+        "asked_again": sum(story.again.values()),
+        "duplicates": story.duplicates,
+        "late": story.late,
+        "recovery_seconds": round(story.recovery_seconds, 1),
+    }
+    record_property("chaos", json.dumps(row))
+    assert story.violations == [], f"seed {seed}: " + "\n".join(story.violations[:20])
+    assert len(story.accepted) == RUNS
+    if fault.late:
+        assert story.late > 0, "a worker that came back late must have been refused"
