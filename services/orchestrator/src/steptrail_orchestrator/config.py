@@ -24,4 +24,7 @@ class Settings(ServiceSettings):
     poll_seconds: float = Field(default=1.0, gt=0, le=60, description="How often the ticker looks without being told")
     schedule_poll_seconds: float = Field(default=5.0, gt=0, le=60, description="How often due schedules are looked for")
     schedule_resync_seconds: float = Field(default=600.0, gt=0, le=86400, description="Comparing all with the catalog")
+    keep_runs_days: float = Field(
+        default=0.0, ge=0, le=36500, description="Ended runs are forgotten after so many days; 0 keeps them for ever"
+    )
     orphan_scan_seconds: float = Field(default=30.0, gt=0, le=3600)

@@ -106,6 +106,12 @@ class RunStore(Protocol):
     async def prune(self, *, older_than_seconds: float) -> None:
         """Forget message ids and workers that have been silent for so long, and idempotency keys after a day."""
 
+    async def expired(self, *, older_than_seconds: float, limit: int) -> list[str]:
+        """Runs that ended longer ago by the database's clock, oldest first."""
+
+    async def forget(self, run_ids: Sequence[str]) -> None:
+        """Delete everything of these runs that have ended; unknown ones are passed over."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:

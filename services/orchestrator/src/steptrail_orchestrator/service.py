@@ -27,6 +27,7 @@ from steptrail_orchestrator.config import Settings
 from steptrail_orchestrator.domain.run import Limits
 from steptrail_orchestrator.entrypoints.events import empty_queues, subscribe, subscribe_definitions, subscribe_replays
 from steptrail_orchestrator.entrypoints.http import Parts, build_api
+from steptrail_orchestrator.entrypoints.keeper import Keeper
 from steptrail_orchestrator.entrypoints.scheduler import Scheduler
 from steptrail_orchestrator.entrypoints.ticker import Ticker
 from steptrail_orchestrator.handlers import Boarding
@@ -66,6 +67,7 @@ def build(
         poll_seconds=settings.schedule_poll_seconds,
         resync_seconds=settings.schedule_resync_seconds,
     )
+    keeper = Keeper(made.store, EvidenceStore(settings.evidence), keep_days=settings.keep_runs_days)
     ticker = _ticker(settings, made.store, messages, made.relay)
 
     async def prepare() -> None:
@@ -92,7 +94,7 @@ def build(
         name="orchestrator",
         app=build_api(_parts(settings, made, poke=ticker.poke), service_token=token, checks=checks),
         bus=messages,
-        background=[made.relay.run, ticker.run, scheduler.run],
+        background=[made.relay.run, ticker.run, scheduler.run, keeper.run],
         start=[prepare, messages.start, consume],
         stop=[close],
         checks=checks,

@@ -1,6 +1,7 @@
 """Use cases: one asynchronous function each, ports as keyword arguments."""
 
 from steptrail_orchestrator.handlers.boarding import Boarding
+from steptrail_orchestrator.handlers.keeping import forget_old_runs
 from steptrail_orchestrator.handlers.probing import test_connection, try_step
 from steptrail_orchestrator.handlers.replaying import replay
 from steptrail_orchestrator.handlers.running import cancel_run, start_run
@@ -18,6 +19,7 @@ __all__ = [
     "accept_results",
     "cancel_run",
     "fire_schedules",
+    "forget_old_runs",
     "note_heartbeats",
     "pause_schedule",
     "repair_orphans",

@@ -19,8 +19,11 @@ from steptrail_common.outbox import database_now
 from steptrail_orchestrator.adapters.schema import (
     attempts,
     definitions,
+    events,
+    evidence,
     idempotency,
     inbox,
+    late_results,
     run_steps,
     runs,
     workers,
@@ -154,6 +157,29 @@ class SqlRunStore:
             await connection.execute(sa.delete(workers).where(workers.c.seen_at < later(now, -older_than_seconds)))
             old = idempotency.c.created_at < later(now, -_IDEMPOTENCY_SECONDS)
             await connection.execute(sa.delete(idempotency).where(old))
+
+    async def expired(self, *, older_than_seconds: float, limit: int) -> list[str]:
+        async with available(), reading(self._engine) as connection:
+            before = later(await _clock(connection), -older_than_seconds)
+            found = await connection.execute(
+                sa.select(runs.c.run_id)
+                .where(runs.c.queued_at < before, runs.c.ended_at < before)
+                .order_by(runs.c.queued_at)
+                .limit(limit)
+            )
+            return list(found.scalars())
+
+    async def forget(self, run_ids: Sequence[str]) -> None:
+        async with available(), writing(self._engine) as connection:
+            ended = await connection.execute(
+                sa.select(runs.c.run_id)
+                .where(one_of(connection, runs.c.run_id, run_ids), runs.c.ended_at.is_not(None))
+                .order_by(runs.c.run_id)
+                .with_for_update()
+            )
+            gone = list(ended.scalars())
+            for table in (evidence, late_results, events, attempts, run_steps, runs):
+                await connection.execute(sa.delete(table).where(one_of(connection, table.c.run_id, gone)))
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
