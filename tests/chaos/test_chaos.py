@@ -17,7 +17,11 @@ ROUNDS = int(os.environ.get("STEPTRAIL_CHAOS_ROUNDS", "3" if FULL else "1"))
 SEED = int(os.environ.get("STEPTRAIL_CHAOS_SEED", "0")) or random.randrange(1, 10**6)
 """Give the printed seed again to replay the same pauses and choices; the machine's own timing stays its own."""
 RUNS = 24
+QUICK_SECONDS, SLOW_SECONDS = 0.05, 1.0
+"""How long the target takes to answer."""
 PRESSING_SECONDS = 4.0
+RUSH_SECONDS = 0.5
+"""So that every worker has something under way when it is paused."""
 CHOSEN = [fault for fault in FAULTS if FULL or fault.smoke]
 
 
@@ -32,8 +36,9 @@ def test_what_was_accepted_ends_once_and_is_told(stage: Stage, fault: Fault, num
     story, chance = Story(), random.Random(f"{seed} {fault.name}")
     stage.oracle.begin()
     clients = Clients(stage.product, story, chance.randrange(10**9), prefix=f"{fault.name.replace(' ', '-')}-{number}-")
-    clients.press(RUNS, over_seconds=PRESSING_SECONDS)
-    time.sleep(chance.uniform(0.5, 2.0))
+    stage.target.seconds = SLOW_SECONDS if fault.late else QUICK_SECONDS
+    clients.press(RUNS, over_seconds=RUSH_SECONDS if fault.late else PRESSING_SECONDS)
+    time.sleep(chance.uniform(1.0, 2.0))
     faults = fault.harm(stage.product, story, chance)
     healed = time.monotonic()
     clients.join()
