@@ -23,7 +23,7 @@ SETTINGS = {
     "STEPTRAIL_TARGET_CONCURRENCY": "1000",
 }
 """Everything recovers as it does in production, sooner."""
-MINUTES = 8
+MINUTES = 12
 START_SECONDS = 60
 
 

@@ -22,8 +22,8 @@ from .target import Target
 
 PROCESS = "chaos"
 STEPS = 4
-PATIENCE_SECONDS = 170
-"""The longest deadline of a run (60 s), plus grace, plus what promise 2 allows (60 s)."""
+PATIENCE_SECONDS = 240
+"""The longest deadline of a run (150 s), plus grace, plus what promise 2 allows (60 s)."""
 CLIENT_PAUSE_SECONDS = 0.2
 _GOOD = frozenset({"passed"})
 
@@ -44,9 +44,9 @@ def definition(target: Target) -> dict[str, Any]:
         "version": 1,
         "process": PROCESS,
         "name": "Chaos",
-        "timeout": "60s",
+        "timeout": "150s",
         "inputs": {"order": {"type": "string"}},
-        "defaults": {"retry": {"count": 5, "interval": "500ms", "on": ["network", "timeout", "worker_lost"]}},
+        "defaults": {"retry": {"count": 8, "interval": "500ms", "on": ["network", "timeout", "worker_lost"]}},
         "steps": steps,
     }
 
