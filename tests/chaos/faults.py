@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,14 @@ REQUESTS_QUEUE = request_queue("api_call")
 
 @dataclass(frozen=True)
 class Fault:
-    """`harm` returns how many single faults it made. `ends`: how runs may end under it. `late`: results must be late.
-    `smoke`: part of every test run, not only of `make chaos`."""
+    """`harm` returns how many single faults it made. `ends`: how runs may end under it. `slow`: the target answers
+    slowly and all press at once, so that everybody is busy. `late`: results must be late. `smoke`: part of every test
+    run, not only of `make chaos`."""
 
     name: str
     harm: Callable[[Product, Story, random.Random], int]
     ends: frozenset[str] = frozenset({"success"})
+    slow: bool = False
     late: bool = False
     smoke: bool = False
 
@@ -164,17 +167,20 @@ def repeat_results(product: Product, story: Story, chance: random.Random) -> int
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=20)
             queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
-            end = time.monotonic() + 6
+            arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+            tag = await queue.consume(arrived.put)
             held: list[aio_pika.abc.AbstractIncomingMessage] = []
+            end = time.monotonic() + 6
             while time.monotonic() < end:
-                message = await queue.get(fail=False)
-                if message is None:
-                    await asyncio.sleep(0.005)
-                    continue
-                held.append(message)
-                if len(held) >= 5:
-                    chance.shuffle(held)
-                    taken += await _put_back(channel, held, chance)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.3):
+                        while len(held) < 5:
+                            held.append(await arrived.get())
+                chance.shuffle(held)
+                taken += await _put_back(channel, held, chance)
+            await queue.cancel(tag)
+            while not arrived.empty():
+                held.append(arrived.get_nowait())
             taken += await _put_back(channel, held, chance)
 
     asyncio.run(shuffle())
@@ -238,8 +244,8 @@ FAULTS = [
     Fault("all queues deleted", delete_queues, smoke=True),
     Fault("PostgreSQL killed", kill_server("postgres"), smoke=True),
     Fault("MongoDB killed", kill_server("mongo")),
-    Fault("crawler paused past its leases", pause_crawler, late=True, smoke=True),
+    Fault("crawler paused past its leases", pause_crawler, slow=True, late=True, smoke=True),
     Fault("poison messages", poison),
     Fault("results repeated and shuffled", repeat_results),
-    Fault("cancel storm", cancel_storm, ends=frozenset({"success", "cancelled"})),
+    Fault("cancel storm", cancel_storm, ends=frozenset({"success", "cancelled"}), slow=True),
 ]

@@ -36,8 +36,8 @@ def test_what_was_accepted_ends_once_and_is_told(stage: Stage, fault: Fault, num
     story, chance = Story(), random.Random(f"{seed} {fault.name}")
     stage.oracle.begin()
     clients = Clients(stage.product, story, chance.randrange(10**9), prefix=f"{fault.name.replace(' ', '-')}-{number}-")
-    stage.target.seconds = SLOW_SECONDS if fault.late else QUICK_SECONDS
-    clients.press(RUNS, over_seconds=RUSH_SECONDS if fault.late else PRESSING_SECONDS)
+    stage.target.seconds = SLOW_SECONDS if fault.slow else QUICK_SECONDS
+    clients.press(RUNS, over_seconds=RUSH_SECONDS if fault.slow else PRESSING_SECONDS)
     time.sleep(chance.uniform(1.0, 2.0))
     faults = fault.harm(stage.product, story, chance)
     healed = time.monotonic()
@@ -59,5 +59,6 @@ def test_what_was_accepted_ends_once_and_is_told(stage: Stage, fault: Fault, num
     record_property("chaos", json.dumps(row))
     assert story.violations == [], f"seed {seed}: " + "\n".join(story.violations[:20])
     assert len(story.accepted) == RUNS
+    assert faults > 0, "nothing was harmed"
     if fault.late:
         assert story.late > 0, "a worker that came back late must have been refused"
