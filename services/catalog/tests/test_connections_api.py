@@ -124,6 +124,7 @@ async def test_found_rights_are_shown_until_the_connection_changes(catalog: Any)
     """What a worker found belongs to the settings it tried."""
     created = await catalog.connect()
     rights = {"level": "read_only", "detail": "may select", "checked_at": "2026-11-20T12:00:00Z"}
+    rights |= {"accepted_by": None, "accepted_at": None}
     assert (await catalog.api.put("/connections/erp/rights", json=rights)).status_code == 204
     view = (await catalog.api.get("/connections/erp")).json()
     assert (view["rights"], view["version"]) == (rights, 1)
@@ -185,3 +186,20 @@ async def test_the_schema_of_connections_tells_a_form_all_it_needs(catalog: Any)
     assert kinds["http"]["x-secret-of"] == signs_in | {"form": "password", "oauth2": "client_secret"}
     assert kinds["sftp"]["x-secret-of"] == {"password": "password", "private_key": "private_key"}
     assert kinds["postgresql"]["x-secrets"] == ["password"]
+
+
+@pytest.mark.req("FR-012")
+async def test_an_account_that_can_write_is_accepted_by_name(catalog: Any) -> None:
+    """It can be accepted only where it was found, stays accepted while it is found again, and not after a change."""
+    await catalog.connect()
+    path = "/connections/erp/rights"
+    assert (await catalog.api.post(f"{path}/accept")).status_code == 409
+    found = {"level": "can_write", "detail": "may insert", "checked_at": "2026-11-20T12:00:00Z"}
+    assert (await catalog.api.put(path, json=found)).status_code == 204
+    accepted = (await catalog.api.post(f"{path}/accept")).json()["rights"]
+    assert (accepted["accepted_by"], accepted["detail"]) == ("ada", "may insert")
+    assert (await catalog.api.put(path, json=found | {"detail": "may update"})).status_code == 204
+    again = (await catalog.api.get("/connections/erp")).json()["rights"]
+    assert (again["accepted_by"], again["detail"]) == ("ada", "may update")
+    assert (await catalog.api.put(path, json=found | {"level": "read_only"})).status_code == 204
+    assert (await catalog.api.get("/connections/erp")).json()["rights"]["accepted_at"] is None

@@ -43,14 +43,14 @@ log = structlog.get_logger()
 
 
 def target_of(check: Check, settings: ConnectionSettings | None) -> str | None:
-    """Whom a check asks: `host:port` in lower case, `s3:bucket`; None for what is local or not known."""
+    """Whom a check asks: `host:port` in lower case, `s3:bucket`, `azure_blob:account`; None for what is local."""
     hosts = [touch.target for touch in check.touches(settings) if touch.kind == "host"]
     if hosts:
         return hosts[0].lower()
     if endpoint := getattr(settings, "endpoint_url", None):
         return urlsplit(str(endpoint)).netloc.lower()
-    if bucket := getattr(settings, "bucket", None):
-        return f"s3:{bucket}"
+    if settings is not None and (store := getattr(settings, "bucket", None) or getattr(settings, "account", None)):
+        return f"{settings.kind}:{store}"
     if host := getattr(settings, "host", None):
         return f"{host}:{getattr(settings, 'port', '')}".lower()
     return None

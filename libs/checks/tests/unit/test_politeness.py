@@ -21,7 +21,9 @@ from steptrail_checks.sharing import sharing_key
 from steptrail_checks.subjects import HttpSubject
 from steptrail_common.contracts.catalog import ConnectionRights
 from steptrail_common.contracts.connections import (
+    AzureBlobSettings,
     FilesSettings,
+    GcsSettings,
     HttpSettings,
     PostgresqlSettings,
     S3Settings,
@@ -134,6 +136,12 @@ async def run(made: Attempts, *requests: StepRequest) -> list[StepResult]:
         ),
         ({"type": "file_check", "connection": "a", "path": "x"}, FilesSettings(kind="files", root="/var/in"), None),
         ({"type": "file_check", "connection": "a", "path": "x"}, S3Settings(kind="s3", bucket="out"), "s3:out"),
+        ({"type": "file_check", "connection": "a", "path": "x"}, GcsSettings(kind="gcs", bucket="out"), "gcs:out"),
+        (
+            {"type": "file_check", "connection": "a", "path": "x"},
+            AzureBlobSettings(kind="azure_blob", account="bank", container="out"),
+            "azure_blob:bank",
+        ),
         (
             {"type": "file_check", "connection": "a", "path": "x"},
             S3Settings(kind="s3", bucket="out", endpoint_url="https://minio.example:9000"),

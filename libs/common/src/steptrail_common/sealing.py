@@ -80,6 +80,10 @@ def target_host(settings: ConnectionSettings) -> str:
         return "+".join(_origin(url) for url in (settings.base_url, *issuers))
     if settings.kind == "s3":
         return _origin(settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com")
+    if settings.kind == "gcs":
+        return _origin(settings.endpoint_url or "https://storage.googleapis.com")
+    if settings.kind == "azure_blob":
+        return _origin(settings.endpoint_url or f"https://{settings.account}.blob.core.windows.net")
     if settings.kind == "sftp":
         return f"{settings.host.lower()}:{settings.port}"
     if isinstance(settings, DatabaseServer):

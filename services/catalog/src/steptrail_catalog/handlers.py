@@ -216,6 +216,25 @@ async def delete_connection(connection_id: str, *, by: str, stores: Stores) -> N
     await stores.connections.delete(connection_id, told)
 
 
+async def keep_rights(connection_id: str, found: ConnectionRights, *, stores: Stores) -> None:
+    """Keep what a worker found. That an account that can write was accepted stays while it can. Raises `NotFound`."""
+    before = ConnectionRights.model_validate((await stores.connections.get(connection_id)).rights)
+    if found.level == before.level:
+        found = found.model_copy(update={"accepted_by": before.accepted_by, "accepted_at": before.accepted_at})
+    await stores.connections.store_rights(connection_id, found.model_dump(mode="json"))
+
+
+async def accept_rights(connection_id: str, *, by: str, stores: Stores) -> Connection:
+    """The account can write and is used all the same. Raises `NotFound`; `Conflict` if it was not found to."""
+    present = await stores.connections.get(connection_id)
+    rights = ConnectionRights.model_validate(present.rights)
+    if rights.level != "can_write":
+        raise Conflict(f"the last test of {connection_id} did not find an account that can write: nothing to accept")
+    accepted = rights.model_copy(update={"accepted_by": by, "accepted_at": now(stores)}).model_dump(mode="json")
+    await stores.connections.store_rights(connection_id, accepted)
+    return replace(present, rights=accepted)
+
+
 def _refuse(faults: list[FieldError]) -> None:
     if faults:
         raise InvalidInput(f"{faults[0].path}: {faults[0].message}", errors=faults)

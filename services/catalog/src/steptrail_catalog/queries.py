@@ -1,9 +1,10 @@
 """The read side: views of processes, revisions and connections, snapshots for runs, plans."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from steptrail_common.contracts.catalog import (
+    ConnectionRights,
     ConnectionView,
     DefinitionSnapshot,
     Plan,
@@ -131,4 +132,15 @@ async def plan_of(definition: Definition, inputs: Mapping[str, Any], *, stores: 
     """What a run would touch, without touching it."""
     found = await stores.connections.many(connection_ids(definition))
     settings = {connection.connection_id: settings_of(connection.settings) for connection in found}
-    return plan(definition, inputs, settings)
+    planned = plan(definition, inputs, settings)
+    return planned.model_copy(update={"warnings": [*planned.warnings, *_not_accepted(found)]})
+
+
+def _not_accepted(connections: Iterable[Connection]) -> Iterator[str]:
+    for connection in connections:
+        rights = ConnectionRights.model_validate(connection.rights)
+        if rights.level == "can_write" and rights.accepted_at is None:
+            yield (
+                f"the account of connection {connection.connection_id} can write: "
+                "use one that can only read, or accept it on the page of the connection"
+            )

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from steptrail_common.contracts.catalog import SealedConnection
-from steptrail_common.contracts.connections import S3Settings, SftpSettings
+from steptrail_common.contracts.connections import AzureBlobSettings, GcsSettings, S3Settings, SftpSettings
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.testing.process import free_port
 
 from ..conftest import Checks, sealed
+from .clouds import AZURITE_ACCOUNT, AZURITE_KEY, azure_server, gcs_server
 
 RCLONE = Path(sys.executable).parent / "rclone"
 SSHD = Path("/usr/sbin/sshd")
@@ -98,16 +99,35 @@ def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path, 
     ended(process)
 
 
-@pytest.fixture(params=["s3", "sftp"])
+def names() -> dict[str, str]:
+    """What `fill` puts into a folder, by name."""
+    digest = hashlib.sha256(CONTENT.encode()).hexdigest()
+    found = {"in/2026/a.csv": CONTENT, "in/2026/a.csv.sha256": f"{digest}  a.csv\n"}
+    return found | {"in/empty.txt": "", "outside.txt": "secret"}
+
+
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    server = gcs_server(names())
+    yield server
+    ended(server[1])
+
+
+@pytest.fixture(scope="module")
+def azure_blob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    server = azure_server(names(), tmp_path_factory.mktemp("azure"))
+    yield server
+    ended(server[1])
+
+
+@pytest.fixture(params=["s3", "gcs", "azure_blob", "sftp"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Checks, SealedConnection]]:
     server = request.getfixturevalue(request.param)
     port = server[0]
     await listening(port, server[-1])
     checks = Checks(tmp_path, [f"127.0.0.1:{port}"])
-    if request.param == "s3":
-        yield checks, bucket(port)
-    else:
-        yield checks, folder_of(port, server[1])
+    made = {"s3": bucket, "gcs": google_bucket, "azure_blob": container}.get(request.param)
+    yield checks, made(port) if made else folder_of(port, server[1])
     await checks.close()
 
 
@@ -115,6 +135,18 @@ def bucket(port: int, **more: Any) -> SealedConnection:
     settings = {"kind": "s3", "bucket": "bank", "prefix": "in", "endpoint_url": f"http://127.0.0.1:{port}"}
     secret = more.pop("secret", "s3cret-s3cret")
     return sealed(S3Settings.model_validate({**settings, "access_key_id": "key-id", **more}), secret_access_key=secret)
+
+
+def google_bucket(port: int) -> SealedConnection:
+    settings = {"kind": "gcs", "bucket": "bank", "prefix": "in", "endpoint_url": f"http://127.0.0.1:{port}"}
+    return sealed(GcsSettings.model_validate({**settings, "auth": "none"}))
+
+
+def container(port: int, secret: str = AZURITE_KEY) -> SealedConnection:
+    settings = {"kind": "azure_blob", "account": AZURITE_ACCOUNT, "container": "bank", "prefix": "in"}
+    address = f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
+    known = AzureBlobSettings.model_validate({**settings, "endpoint_url": address, "auth": "account_key"})
+    return sealed(known, account_key=secret)
 
 
 def folder_of(port: int, folder: Path, **more: Any) -> SealedConnection:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.definition import Definition, Document
@@ -124,6 +124,8 @@ class ConnectionRights(Contract):
     level: Literal["unknown", "read_only", "can_write", "superuser"]
     detail: str
     checked_at: Timestamp | None = None
+    accepted_by: str | None = Field(default=None, description="Who accepted that the account can write")
+    accepted_at: Timestamp | None = None
 
 
 class ConnectionView(Contract):
@@ -140,13 +142,17 @@ class ConnectionView(Contract):
 
 
 class SealedConnection(Contract):
-    """A connection as workers get it: settings and secrets as ciphertext (base64 of a sealed box)."""
+    """A connection as workers get it: settings and secrets as ciphertext (base64 of a sealed box).
+
+    Kept with runs: keys that an older version wrote into it are passed over.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     connection_id: Slug
     settings: ConnectionSettings
     sealed: dict[str, str] = {}
     version: int = 1
-    accept_write_rights: bool = False
 
 
 class ConnectionTest(Contract):

@@ -17,6 +17,7 @@ PACKAGES = {
     "mariadb": ("mariadb-server",),
     "redis": ("redis-server",),
     "chromium": ("chromium",),
+    "sshd": ("openssh-server",),
 }
 """Debian packages that bring each server; mongod itself is in a wheel of the test requirements."""
 
@@ -66,6 +67,11 @@ def redis() -> Path | None:
 def chromium() -> Path | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((found for found in map(_on_path, names) if found), None)
+
+
+def sshd() -> Path | None:
+    server = Path("/usr/sbin/sshd")
+    return server if server.exists() else _on_path("sshd")
 
 
 def can_install() -> bool:
@@ -118,6 +124,7 @@ def main() -> None:
         "mongo": mongod,
         "mariadb": mariadbd,
         "chromium": chromium,
+        "sshd": sshd,
     }
     for kind, find in found.items():
         given = f"STEPTRAIL_TEST_{kind.upper()}" + ("" if kind == "chromium" else "_URL")

@@ -1,13 +1,17 @@
 """Rules of a connection that the shape of its settings does not tell."""
 
-from collections.abc import Iterator, Mapping
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 from steptrail_common.contracts.catalog import ConnectionWrite
 from steptrail_common.contracts.connections import (
+    AzureBlobSettings,
     ConnectionSettings,
     FilesSettings,
+    GcsSettings,
     HttpSettings,
     S3Settings,
     SftpSettings,
@@ -27,6 +31,8 @@ SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
     "sqlite": (),
     "files": (),
     "s3": ("secret_access_key", "session_token"),
+    "gcs": ("service_account_key",),
+    "azure_blob": ("sas_token", "account_key"),
     "sftp": ("password", "private_key", "passphrase"),
 }
 """Which secrets each kind of connection has."""
@@ -39,10 +45,13 @@ SECRET_OF_SIGN_IN = {
     "oauth2": "client_secret",
     "password": "password",
     "private_key": "private_key",
+    "service_account": "service_account_key",
+    "sas": "sas_token",
+    "account_key": "account_key",
 }
 """The secret that each way of signing in needs."""
-_SEVERAL_LINES = frozenset({"client_key", "private_key"})
-"""Secrets that are files: keys in PEM form."""
+_SEVERAL_LINES = frozenset({"client_key", "private_key", "service_account_key"})
+"""Secrets that are files: keys in PEM form or as JSON."""
 MAX_SECRET_CHARACTERS = 10_000
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
@@ -71,18 +80,16 @@ def _of_settings(settings: ConnectionSettings) -> Iterator[Fault]:
         yield from _of_place("settings.path", settings.path)
     elif isinstance(settings, FilesSettings):
         yield from _of_root(settings.root)
-    elif isinstance(settings, S3Settings):
+    elif isinstance(settings, S3Settings | GcsSettings | AzureBlobSettings):
         yield from _of_store(settings)
     elif isinstance(settings, SftpSettings):
         yield from _of_place("settings.root", settings.root)
 
 
-def _of_store(settings: S3Settings) -> Iterator[Fault]:
+def _of_store(settings: S3Settings | GcsSettings | AzureBlobSettings) -> Iterator[Fault]:
     """A bucket: its own address, if it has one, and what its names begin with."""
-    for name in ("endpoint_url", "token_url"):
-        url = getattr(settings, name, None)
-        if url and (fault := _fault_of_base(url)):
-            yield f"settings.{name}", fault
+    if settings.endpoint_url and (fault := _fault_of_base(settings.endpoint_url)):
+        yield "settings.endpoint_url", fault
     if settings.prefix and (fault := addresses.fault_of_file_path(settings.prefix)):
         yield "settings.prefix", fault.replace("the connection's folder", "the bucket")
     elif any(character in settings.prefix for character in "*?["):
@@ -148,6 +155,36 @@ def _of_secrets(given: ConnectionWrite) -> Iterator[Fault]:
             "\x00" in value or words.damaged(value) or (name not in _SEVERAL_LINES and ("\r" in value or "\n" in value))
         ):
             yield path, "must not hold line breaks or the character NUL"
+        elif name in _FORMS and (fault := _FORMS[name](value)):
+            yield path, fault
+
+
+def _fault_of_service_account(value: str) -> str | None:
+    try:
+        key = json.loads(value)
+    except (ValueError, RecursionError):
+        key = None
+    if not isinstance(key, dict) or key.get("type") != "service_account":
+        return 'must be the JSON file of a service account\'s key, with "type": "service_account"'
+    absent = [name for name in ("client_email", "private_key", "token_uri") if not isinstance(key.get(name), str)]
+    if absent:
+        return f"lacks {', '.join(absent)}: paste the whole file"
+    return f"token_uri {fault}" if (fault := addresses.fault_of_url(key["token_uri"])) else None
+
+
+def _fault_of_account_key(value: str) -> str | None:
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError:
+        return "must be the account's key in base64, as Azure shows it"
+    return None
+
+
+_FORMS: Mapping[str, Callable[[str], str | None]] = {
+    "service_account_key": _fault_of_service_account,
+    "account_key": _fault_of_account_key,
+}
+"""Secrets whose form can be seen at once."""
 
 
 def _forbidden(secret: str) -> str:
@@ -183,7 +220,7 @@ def used_secrets(settings: ConnectionSettings) -> frozenset[str]:
         return required | frozenset({"session_token"} if settings.access_key_id else ())
     if isinstance(settings, SftpSettings):
         return required | frozenset({"passphrase"} if settings.auth == "private_key" else ())
-    if isinstance(settings, HttpSettings):
+    if isinstance(settings, HttpSettings | GcsSettings | AzureBlobSettings):
         return required
     return frozenset(SECRET_FIELDS[settings.kind])
 

@@ -310,7 +310,11 @@ def _connections(stores: Stores, wake: Hook, cursor_key: bytes) -> APIRouter:
 
     @router.put("/{connection_id}/rights", status_code=204)
     async def store_rights(connection_id: str, body: ConnectionRights) -> None:
-        await stores.connections.store_rights(connection_id, body.model_dump(mode="json"))
+        await handlers.keep_rights(connection_id, body, stores=stores)
+
+    @router.post("/{connection_id}/rights/accept")
+    async def accept_rights(connection_id: str, actor: By) -> ConnectionView:
+        return queries.connection_view(await handlers.accept_rights(connection_id, by=actor.username, stores=stores))
 
     @router.get("/{connection_id}/sealed")
     async def read_sealed(connection_id: str) -> SealedConnection:

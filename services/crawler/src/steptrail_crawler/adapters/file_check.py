@@ -14,7 +14,7 @@ from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Obse
 from steptrail_checks.values import spoken_seconds
 from steptrail_common.contracts.catalog import ConnectionRights
 from steptrail_common.contracts.checks import FileCheck
-from steptrail_common.contracts.connections import FilesSettings, HttpSettings, S3Settings, SftpSettings
+from steptrail_common.contracts.connections import FilesSettings, HttpSettings, SftpSettings
 from steptrail_common.contracts.model import FailureClass, utc
 from steptrail_common.contracts.workers import Finding, StepRequest
 
@@ -22,7 +22,7 @@ from steptrail_crawler.adapters.exchange import MAX_EVIDENCE_BYTES, credentials_
 from steptrail_crawler.adapters.http import MAX_BODY_BYTES, HttpClient
 from steptrail_crawler.adapters.http_files import HttpPlace
 from steptrail_crawler.adapters.local_files import LocalPlace
-from steptrail_crawler.adapters.stores import Stores, missing
+from steptrail_crawler.adapters.stores import Stores, StoreSettings, missing
 from steptrail_crawler.domain.address import invalid
 from steptrail_crawler.domain.pattern import matches, printable, segments, wild
 from steptrail_crawler.ports import Entry, FilePlace
@@ -49,7 +49,7 @@ class FileCheckKind:
         """`roots`: the local folders below which connections may point."""
         self._client = client
         self._roots = tuple(roots)
-        self._stores = Stores(client.policy)
+        self._stores = Stores(client)
 
     async def check(self, context: CheckContext) -> Observation:
         check = context.request.check
@@ -117,7 +117,7 @@ class FileCheckKind:
             writable = await place.writable()
             detail = f"the folder holds {count} names; the worker can {'also write to' if writable else 'only read'} it"
             return ConnectionRights(level="can_write" if writable else "read_only", detail=detail)
-        if isinstance(settings, S3Settings | SftpSettings):
+        if isinstance(settings, StoreSettings | SftpSettings):
             return await self._try_remote(connection)
         url = settings.root if isinstance(settings, FilesSettings) else getattr(settings, "base_url", "")
         credentials = credentials_of(connection) if isinstance(settings, HttpSettings) else None
@@ -154,7 +154,7 @@ class FileCheckKind:
                 deadline=deadline,
                 verify_tls=settings.verify_tls,
             )
-        if isinstance(settings, S3Settings | SftpSettings):
+        if isinstance(settings, StoreSettings | SftpSettings):
             if check.path is None:
                 raise invalid("name the file to look for: path")
             return await self._remote(context.connection, deadline)
@@ -167,7 +167,7 @@ class FileCheckKind:
         return LocalPlace(settings.root, self._roots)
 
     async def _remote(self, connection: OpenedConnection, deadline: float) -> FilePlace:
-        if isinstance(connection.settings, S3Settings):
+        if isinstance(connection.settings, StoreSettings):
             return await self._stores.place(connection, deadline=deadline)
         try:
             module = await asyncio.to_thread(__import__, _SFTP, fromlist=["SftpPlace"])

@@ -15,7 +15,14 @@ from steptrail_crawler.ports import Entry
 
 MAX_ENTRIES = 100_000
 _REFUSED = frozenset(
-    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthenticationFailed"}
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "AuthenticationFailed",
+        "failed to authenticate",
+    }
 )
 _MODIFIED = ("LastModified", "last_modified", "updated", "mtime")
 T = TypeVar("T")
@@ -75,7 +82,10 @@ def failure_of_store(error: BaseException, title: str) -> CheckFailed:
     codes = {str(getattr(cause, "response", None) or "") + str(cause) for cause in causes}
     if any(code in text for code in _REFUSED for text in codes):
         return CheckFailed(FailureClass.AUTH, f"{title} refuses the connection's credentials", ours=True)
-    if any(isinstance(cause, PermissionError) for cause in causes):
+    statuses = {getattr(cause, "status_code", None) or getattr(cause, "code", None) for cause in causes}
+    if 401 in statuses:
+        return CheckFailed(FailureClass.AUTH, f"{title} refuses the connection's credentials", ours=True)
+    if 403 in statuses or any(isinstance(cause, PermissionError) or "Forbidden" in str(cause) for cause in causes):
         return CheckFailed(FailureClass.PERMISSION, f"{title}: the account may not read this", ours=True)
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return CheckFailed(FailureClass.TIMEOUT, f"{title} did not answer in time", reason="read")

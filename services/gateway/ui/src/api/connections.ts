@@ -39,6 +39,11 @@ export async function deleteConnection(connectionId: string): Promise<void> {
   await answer(client.DELETE("/api/v1/connections/{connection_id}", { params: { path: { connection_id: connectionId } } }));
 }
 
+/** From now on the account may be one that can write. */
+export function acceptRights(connectionId: string) {
+  return answer(client.POST("/api/v1/connections/{connection_id}/rights/accept", { params: { path: { connection_id: connectionId } } }));
+}
+
 export function testConnection(connectionId: string) {
   return answer(client.POST("/api/v1/connections/{connection_id}/test", { params: { path: { connection_id: connectionId } } }));
 }

@@ -168,6 +168,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection_id}/rights/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Rights
+         * @description Accept that the account of this connection can write, as its last test found; until it is changed.
+         */
+        post: operations["accept_rights"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection_id}/test": {
         parameters: {
             query?: never;
@@ -1551,6 +1571,45 @@ export interface components {
             object: string | null;
         };
         /**
+         * AzureBlobSettings
+         * @description A container of Azure Blob Storage. Secrets: `account_key` or `sas_token`, as `auth` says.
+         */
+        AzureBlobSettings: {
+            /**
+             * Account
+             * @description Name of the storage account
+             */
+            account: string;
+            /**
+             * Auth
+             * @description How to sign in: a shared access signature can be limited to reading, an account key may do everything; none reads what anybody may read
+             * @default sas
+             * @enum {string}
+             */
+            auth: "sas" | "account_key" | "none";
+            /**
+             * Container
+             * @description Name of the container
+             */
+            container: string;
+            /**
+             * Endpoint Url
+             * @description Address of the account, if it is not https://ACCOUNT.blob.core.windows.net
+             */
+            endpoint_url?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "azure_blob";
+            /**
+             * Prefix
+             * @description Paths of steps stand below this beginning of names, such as out/invoices
+             * @default
+             */
+            prefix: string;
+        };
+        /**
          * BoardKey
          * @description One open key and where it stands; `step_id` is null when it has passed every counted step.
          */
@@ -1844,6 +1903,13 @@ export interface components {
          * @description What the account behind a connection may do, as a worker found it.
          */
         ConnectionRights: {
+            /** Accepted At */
+            accepted_at?: string | null;
+            /**
+             * Accepted By
+             * @description Who accepted that the account can write
+             */
+            accepted_by?: string | null;
             /** Checked At */
             checked_at?: string | null;
             /** Detail */
@@ -1886,7 +1952,7 @@ export interface components {
                 [key: string]: components["schemas"]["SecretState"];
             };
             /** Settings */
-            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["MysqlSettings"] | components["schemas"]["MssqlSettings"] | components["schemas"]["OracleSettings"] | components["schemas"]["MongodbSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"] | components["schemas"]["S3Settings"] | components["schemas"]["SftpSettings"];
+            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["MysqlSettings"] | components["schemas"]["MssqlSettings"] | components["schemas"]["OracleSettings"] | components["schemas"]["MongodbSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"] | components["schemas"]["S3Settings"] | components["schemas"]["GcsSettings"] | components["schemas"]["AzureBlobSettings"] | components["schemas"]["SftpSettings"];
             /**
              * Updated At
              * Format: date-time
@@ -1916,7 +1982,7 @@ export interface components {
                 [key: string]: string | null;
             };
             /** Settings */
-            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["MysqlSettings"] | components["schemas"]["MssqlSettings"] | components["schemas"]["OracleSettings"] | components["schemas"]["MongodbSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"] | components["schemas"]["S3Settings"] | components["schemas"]["SftpSettings"];
+            settings: components["schemas"]["HttpSettings"] | components["schemas"]["PostgresqlSettings"] | components["schemas"]["MysqlSettings"] | components["schemas"]["MssqlSettings"] | components["schemas"]["OracleSettings"] | components["schemas"]["MongodbSettings"] | components["schemas"]["SqliteSettings"] | components["schemas"]["FilesSettings"] | components["schemas"]["S3Settings"] | components["schemas"]["GcsSettings"] | components["schemas"]["AzureBlobSettings"] | components["schemas"]["SftpSettings"];
         };
         /**
          * ContentDiff
@@ -2391,6 +2457,40 @@ export interface components {
              * @default username
              */
             username_field: string;
+        };
+        /**
+         * GcsSettings
+         * @description A bucket of Google Cloud Storage. Secret: `service_account_key` (the JSON file of a service account's key).
+         */
+        GcsSettings: {
+            /**
+             * Auth
+             * @description How to sign in; none reads what anybody may read
+             * @default service_account
+             * @enum {string}
+             */
+            auth: "service_account" | "none";
+            /**
+             * Bucket
+             * @description Name of the bucket
+             */
+            bucket: string;
+            /**
+             * Endpoint Url
+             * @description Address of the storage, if it is not https://storage.googleapis.com
+             */
+            endpoint_url?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "gcs";
+            /**
+             * Prefix
+             * @description Paths of steps stand below this beginning of names, such as out/invoices
+             * @default
+             */
+            prefix: string;
         };
         /**
          * GraphQL
@@ -6002,6 +6102,91 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_rights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
             };
             /** @description Not signed in, or the sign-in is over */
             401: {

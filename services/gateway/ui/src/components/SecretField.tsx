@@ -11,6 +11,9 @@ import { Ago } from "./Time";
 export type SecretChange = string | null | undefined;
 type Props = { name: string; held: { set: boolean; updated_at?: string | null } | undefined; change: SecretChange; error?: string | null; onChange: (change: SecretChange) => void };
 
+/** Secrets that are whole files. */
+const FILES = new Set(["client_key", "private_key", "service_account_key"]);
+
 /** A secret can be given, replaced and taken away; what it is cannot be read by anybody. */
 export function SecretField({ name, held, change, error, onChange }: Props) {
   const [typing, setTyping] = useState(!held?.set);
@@ -40,7 +43,7 @@ export function SecretField({ name, held, change, error, onChange }: Props) {
     autoComplete: "off",
     onChange: (event: { target: { value: string } }) => onChange(event.target.value || undefined),
   };
-  return /key$/.test(name) && name !== "api_key" && name !== "secret_access_key" ? <TextArea {...field} code rows={3} spellCheck={false} /> : <TextField {...field} type="password" autoComplete="new-password" />;
+  return FILES.has(name) ? <TextArea {...field} code rows={3} spellCheck={false} /> : <TextField {...field} type="password" autoComplete="new-password" />;
 }
 
 function Kept({ label, words, children }: { label: string; words: React.ReactNode; children: React.ReactNode }) {

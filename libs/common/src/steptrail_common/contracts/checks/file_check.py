@@ -19,7 +19,7 @@ class FileCheck(CheckConfiguration):
         "rows", "column", "columns", "elapsed",
     )  # fmt: skip
     captures: ClassVar[tuple[str, ...]] = ("file", "jsonpath", "selector", "xpath", "regex")
-    connections: ClassVar[tuple[str, ...]] = ("files", "http", "s3", "sftp")
+    connections: ClassVar[tuple[str, ...]] = ("files", "http", "s3", "gcs", "azure_blob", "sftp")
 
     type: Literal["file_check"]
     connection: Slug | None = Field(default=None, description="The place: a folder, bucket, server or address")
@@ -38,9 +38,8 @@ class FileCheck(CheckConfiguration):
     )
 
     def touches(self, settings: ConnectionSettings | None) -> Iterator[Touch]:
-        base = (
-            getattr(settings, "base_url", None) or getattr(settings, "root", None) or getattr(settings, "bucket", None)
-        )
+        names = ("base_url", "root", "bucket", "container")
+        base: str | None = next((found for name in names if (found := getattr(settings, name, None))), None)
         if self.url is not None:
             yield address_touch("GET", self.url)
         elif base is None:

@@ -15,7 +15,9 @@ from steptrail_common.contracts.connections.databases import (
     SqliteSettings,
 )
 from steptrail_common.contracts.connections.files import (
+    AzureBlobSettings,
     FilesSettings,
+    GcsSettings,
     S3Settings,
     SftpSettings,
 )
@@ -23,9 +25,11 @@ from steptrail_common.contracts.connections.http import HttpSettings
 
 __all__ = [
     "TRIED_BY",
+    "AzureBlobSettings",
     "ConnectionSettings",
     "DatabaseServer",
     "FilesSettings",
+    "GcsSettings",
     "HttpSettings",
     "MongodbSettings",
     "MssqlSettings",
@@ -47,12 +51,14 @@ ConnectionSettings = Annotated[
     | SqliteSettings
     | FilesSettings
     | S3Settings
+    | GcsSettings
+    | AzureBlobSettings
     | SftpSettings,
     Field(discriminator="kind"),
 ]
 
 TRIED_BY: Mapping[str, str] = {
     "http": "api_call",
-    **dict.fromkeys(("files", "s3", "sftp"), "file_check"),
+    **dict.fromkeys(("files", "s3", "gcs", "azure_blob", "sftp"), "file_check"),
 }
 """Which kind of check tries a connection of each kind; the others are databases and tried by `db_query`."""

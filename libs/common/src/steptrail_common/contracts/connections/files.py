@@ -41,6 +41,39 @@ class S3Settings(Contract):
     verify_tls: bool = Field(default=True, description="Accept valid certificates only")
 
 
+class GcsSettings(Contract):
+    """A bucket of Google Cloud Storage. Secret: `service_account_key` (the JSON file of a service account's key)."""
+
+    kind: Literal["gcs"]
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,221}$")] = Field(description="Name of the bucket")
+    prefix: Prefix = ""
+    endpoint_url: Endpoint | None = Field(
+        default=None, description="Address of the storage, if it is not https://storage.googleapis.com"
+    )
+    auth: Literal["service_account", "none"] = Field(
+        default="service_account", description="How to sign in; none reads what anybody may read"
+    )
+
+
+class AzureBlobSettings(Contract):
+    """A container of Azure Blob Storage. Secrets: `account_key` or `sas_token`, as `auth` says."""
+
+    kind: Literal["azure_blob"]
+    account: Annotated[str, Field(pattern=r"^[a-z0-9]{3,24}$")] = Field(description="Name of the storage account")
+    container: Annotated[str, Field(pattern=r"^(\$root|\$web|[a-z0-9](?:-?[a-z0-9]){2,62})$")] = Field(
+        description="Name of the container"
+    )
+    prefix: Prefix = ""
+    endpoint_url: Endpoint | None = Field(
+        default=None, description="Address of the account, if it is not https://ACCOUNT.blob.core.windows.net"
+    )
+    auth: Literal["sas", "account_key", "none"] = Field(
+        default="sas",
+        description="How to sign in: a shared access signature can be limited to reading, an account key may do "
+        "everything; none reads what anybody may read",
+    )
+
+
 class SftpSettings(Contract):
     """A folder of an SFTP server. Secrets: `password` or `private_key` (with `passphrase`), as `auth` says."""
 

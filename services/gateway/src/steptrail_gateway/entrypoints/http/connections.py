@@ -76,6 +76,18 @@ async def delete_connection(connection_id: str, gateway: GatewayDep, caller: Wri
     return await forward(gateway, caller, "connections.write", gateway.clients.catalog, forwarded)
 
 
+@router.post("/connections/{connection_id}/rights/accept", response_model=ConnectionView, responses=problems(404, 409))
+async def accept_rights(connection_id: str, gateway: GatewayDep, caller: Writer) -> Response:
+    """Accept that the account of this connection can write, as its last test found; until it is changed."""
+    forwarded = Forwarded(
+        "POST",
+        f"/connections/{segment(connection_id)}/rights/accept",
+        action="connection.accept_rights",
+        object=connection_id,
+    )
+    return await forward(gateway, caller, "connections.write", gateway.clients.catalog, forwarded)
+
+
 @router.post("/connections/{connection_id}/test", response_model=ConnectionTest, responses=problems(404))
 async def test_connection(
     connection_id: str, gateway: GatewayDep, caller: Annotated[Caller, may("connections.test")]

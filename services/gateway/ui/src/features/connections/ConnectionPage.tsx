@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { connectionQuery, connectionSchemaQuery, deleteConnection, saveConnection, testConnection } from "@/api/connections";
+import { acceptRights, connectionQuery, connectionSchemaQuery, deleteConnection, saveConnection, testConnection } from "@/api/connections";
 import { useMay } from "@/api/useMe";
 import { Button } from "@/components/Button";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
@@ -30,6 +30,7 @@ export function ConnectionPage() {
   const schema = useQuery(connectionSchemaQuery);
   const refresh = () => queries.invalidateQueries({ queryKey: ["connections"] });
   const test = useMutation({ mutationFn: () => testConnection(connectionId), onSettled: refresh });
+  const accept = useMutation({ mutationFn: () => acceptRights(connectionId), onSettled: refresh });
   const connection = query.data;
   const failure = query.error ?? schema.error;
   if (!connection || !schema.data) {
@@ -88,7 +89,8 @@ export function ConnectionPage() {
         <Card aria-label="Account and test">
           <div className={styles.side}>
             <h2>Account</h2>
-            <RightsWords rights={connection.rights} />
+            <RightsWords rights={connection.rights} {...(mayWrite && { accepting: { busy: accept.isPending, onAccept: () => accept.mutate() } })} />
+            {accept.error && <Problem compact error={accept.error} />}
             {mayTest && (
               <>
                 <Button busy={test.isPending} disabled={dirty} onClick={() => test.mutate()}>

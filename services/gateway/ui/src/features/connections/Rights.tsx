@@ -1,4 +1,5 @@
 import type { ConnectionRights } from "@/api/types";
+import { Button } from "@/components/Button";
 import { Sign } from "@/components/Sign";
 import { Ago } from "@/components/Time";
 import { RIGHTS } from "@/lib/connection";
@@ -13,8 +14,10 @@ export function RightsSign({ rights }: { rights: ConnectionRights }) {
   );
 }
 
-/** The same with its reason and age. */
-export function RightsWords({ rights }: { rights: ConnectionRights }) {
+type Accepting = { busy: boolean; onAccept: () => void };
+
+/** The same with its reason and age; an account that can write asks to be accepted. */
+export function RightsWords({ rights, accepting }: { rights: ConnectionRights; accepting?: Accepting }) {
   return (
     <>
       <RightsSign rights={rights} />
@@ -27,6 +30,21 @@ export function RightsWords({ rights }: { rights: ConnectionRights }) {
           </>
         )}
       </p>
+      {rights.level === "can_write" && !rights.accepted_at && (
+        <>
+          <p>Checks need to read only. Better give this connection an account that cannot write; if there is none, accept it.</p>
+          {accepting && (
+            <Button busy={accepting.busy} onClick={accepting.onAccept}>
+              Accept that it can write
+            </Button>
+          )}
+        </>
+      )}
+      {rights.accepted_at && (
+        <p>
+          Accepted by {rights.accepted_by} <Ago at={rights.accepted_at} />
+        </p>
+      )}
     </>
   );
 }
