@@ -72,6 +72,34 @@ def test_the_rights_of_an_account_are_shown_as_words(page: Page) -> None:
 
 
 @pytest.mark.req("FR-012")
+def test_an_account_that_can_write_is_confirmed_by_name(product: Product, page: Page) -> None:
+    """Amber until somebody accepts it, in the plan of a process as well; then it says who did."""
+    made = f"writable-{uuid4().hex[:8]}"
+    with product.client() as client:
+        known = [item["settings"] for item in client.get("/connections").json()["items"]]
+    folder = next(one["root"] for one in known if one["kind"] == "files" and one["root"].startswith("/"))
+    settings = {"kind": "files", "root": folder}
+    draft = {
+        "version": 1,
+        "process": "writable",
+        "name": "Writable",
+        "steps": [{"id": "a", "name": "A", "check": {"type": "file_check", "connection": made, "path": "x"}}],
+    }
+    with product.client() as client:
+        body = {"connection_id": made, "name": "Writable", "settings": settings}
+        assert client.post("/connections", json=body).status_code == 201
+        page.goto(f"/connections/{made}")
+        page.get_by_role("button", name="Test connection").click()
+        expect(page.get_by_text("It works")).to_be_visible()
+        planned = client.post("/processes/plan", json={"process_id": "writable", "document": draft}).json()
+        assert any(made in warning and "can write" in warning for warning in planned["warnings"]), planned
+        page.get_by_role("button", name="Accept that it can write").click()
+        expect(page.get_by_text("Accepted by admin")).to_be_visible()
+        expect(page.get_by_role("button", name="Accept that it can write")).to_have_count(0)
+        assert client.delete(f"/connections/{made}").status_code == 204
+
+
+@pytest.mark.req("FR-012")
 def test_a_target_that_does_not_answer_says_why(product: Product, page: Page) -> None:
     """The test of a connection to nothing ends with a sentence, not with a stack trace."""
     made = f"nowhere-{uuid4().hex[:8]}"

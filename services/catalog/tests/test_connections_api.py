@@ -155,6 +155,28 @@ async def test_found_rights_are_shown_until_the_connection_changes(catalog: Any)
         ({"kind": "files", "root": "zip::s3://x"}, "body.settings.root"),
         ({"kind": "files", "root": "/data/../etc"}, "body.settings.root"),
         ({"kind": "gopher"}, "body.settings"),
+        ({"kind": "gcs", "bucket": "out"}, "body.secrets.service_account_key"),
+        (
+            {"kind": "gcs", "bucket": "out", "secrets": {"service_account_key": '{"type": "service_account"}'}},
+            "body.secrets.service_account_key",
+        ),
+        (
+            {"kind": "gcs", "bucket": "out", "auth": "none", "secrets": {"service_account_key": "{}"}},
+            "body.secrets.service_account_key",
+        ),
+        ({"kind": "gcs", "bucket": "out", "auth": "none", "prefix": "in/*"}, "body.settings.prefix"),
+        ({"kind": "azure_blob", "account": "Bank", "container": "out"}, "body.settings.azure_blob.account"),
+        ({"kind": "azure_blob", "account": "bank", "container": "out"}, "body.secrets.sas_token"),
+        (
+            {
+                "kind": "azure_blob",
+                "account": "bank",
+                "container": "out",
+                "auth": "account_key",
+                "secrets": {"account_key": "not base64!"},
+            },
+            "body.secrets.account_key",
+        ),
     ],
 )
 async def test_settings_that_cannot_be_right_are_refused(catalog: Any, settings: dict[str, Any], path: str) -> None:
@@ -185,6 +207,7 @@ async def test_the_schema_of_connections_tells_a_form_all_it_needs(catalog: Any)
     signs_in = {"basic": "password", "bearer": "token", "api_key": "api_key"}
     assert kinds["http"]["x-secret-of"] == signs_in | {"form": "password", "oauth2": "client_secret"}
     assert kinds["sftp"]["x-secret-of"] == {"password": "password", "private_key": "private_key"}
+    assert kinds["azure_blob"]["x-secret-of"] == {"sas": "sas_token", "account_key": "account_key"}
     assert kinds["postgresql"]["x-secrets"] == ["password"]
 
 

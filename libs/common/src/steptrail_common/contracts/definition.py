@@ -273,6 +273,12 @@ class Definition(Contract, defer_build=True):
     inputs: dict[ID, Input] = Field(default={}, max_length=50)
     vars: dict[ID, Json] = Field(default={}, max_length=100)
     timeout: Duration = 300.0
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Steps of this process under way at once, over all its runs; further ones wait for their turn",
+    )
     schedule: list[Schedule] = Field(default=[], max_length=50)
     maintenance: list[MaintenanceWindow] = Field(
         default=[], max_length=50, description="When schedules start nothing; people still can"

@@ -1588,6 +1588,11 @@ export interface components {
              */
             auth: "sas" | "account_key" | "none";
             /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
+            /**
              * Container
              * @description Name of the container
              */
@@ -2129,6 +2134,11 @@ export interface components {
             active: boolean;
             /** Category */
             category?: string | null;
+            /**
+             * Concurrency
+             * @description Steps of this process under way at once, over all its runs; further ones wait for their turn
+             */
+            concurrency?: number | null;
             /** @default {} */
             defaults: components["schemas"]["Defaults"];
             /** Description */
@@ -2407,6 +2417,11 @@ export interface components {
          */
         FilesSettings: {
             /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
@@ -2475,6 +2490,11 @@ export interface components {
              * @description Name of the bucket
              */
             bucket: string;
+            /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
             /**
              * Endpoint Url
              * @description Address of the storage, if it is not https://storage.googleapis.com
@@ -2591,6 +2611,11 @@ export interface components {
              * @description The certificate (PEM) to identify with; its key is the secret `client_key`
              */
             client_certificate?: string | null;
+            /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
             /**
              * Headers
              * @description Sent with every request to this host
@@ -2750,6 +2775,11 @@ export interface components {
              */
             ca_certificate?: string | null;
             /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
+            /**
              * Database
              * @description The database that is asked
              */
@@ -2794,6 +2824,11 @@ export interface components {
              */
             ca_certificate?: string | null;
             /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
+            /**
              * Database
              * @description Name of the database
              */
@@ -2837,6 +2872,11 @@ export interface components {
              * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
              */
             ca_certificate?: string | null;
+            /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
             /**
              * Database
              * @description Name of the database
@@ -2931,6 +2971,11 @@ export interface components {
              * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
              */
             ca_certificate?: string | null;
+            /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
             /**
              * Host
              * @description Name or address of the server, without a port
@@ -3336,6 +3381,11 @@ export interface components {
              * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
              */
             ca_certificate?: string | null;
+            /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
             /**
              * Database
              * @description Name of the database
@@ -4090,6 +4140,11 @@ export interface components {
              */
             bucket: string;
             /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
+            /**
              * Endpoint Url
              * @description Address of a store that is not Amazon's, such as https://minio.example.com:9000
              */
@@ -4249,6 +4304,11 @@ export interface components {
              */
             auth: "password" | "private_key";
             /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
+            /**
              * Host
              * @description Name or address of the server, without a port
              */
@@ -4317,6 +4377,11 @@ export interface components {
          * @description A SQLite file below a folder the installation allows. No secrets.
          */
         SqliteSettings: {
+            /**
+             * Concurrency
+             * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
+             */
+            concurrency?: number | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}

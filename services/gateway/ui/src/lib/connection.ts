@@ -75,7 +75,7 @@ export function ordered(schema: Schema): Schema {
 
 /** Fields that few targets need: folded away until one of them is set. */
 export function rareFields(schema: Schema): string[] {
-  return Object.keys(schema.properties ?? {}).filter((name) => !schema.required?.includes(name) && /certificate$|^headers$|^verify_tls$/.test(name));
+  return Object.keys(schema.properties ?? {}).filter((name) => !schema.required?.includes(name) && /certificate$|^headers$|^verify_tls$|^concurrency$/.test(name));
 }
 
 /** Secrets to ask for: the one of the chosen sign-in, those that belong to none, and those that are set. */

@@ -246,5 +246,18 @@ board_keys = sa.Table(
     sa.Index("ix_board_keys_step", "process_id", "number", "since_at"),
 )
 
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("limit", ID, primary_key=True, comment="process:… or connection:…"),
+    sa.Column("run_id", ID, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("process_id", ID, nullable=False),
+    sa.Column("urgent", sa.Boolean(), nullable=False, comment="Asked for by somebody, not by a schedule"),
+    sa.Column("since", Moment(), nullable=False),
+    sa.Column("places", sa.Integer(), nullable=False),
+    sa.Column("held", sa.Boolean(), nullable=False, comment="Else the run waits for a place"),
+    sa.Index("ix_turns_run", "run_id"),
+)
+
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)

@@ -7,11 +7,14 @@ from steptrail_common.contracts.workers import StepResult
 
 from steptrail_orchestrator.domain.outcome import judge, may_retry
 from steptrail_orchestrator.domain.run import AttemptState, StepState, World, later
+from steptrail_orchestrator.domain.turns import WAITS
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 from steptrail_orchestrator.domain.wording import span
 
 _LEAST_AHEAD = timedelta(milliseconds=5)
 """A wake-up is always in the future, so that a run that cannot move does not spin."""
+_PLACE_SECONDS = 5.0
+"""A run that waits for a place is woken when one is free; this is for wake-ups that passed it over."""
 
 
 def begin(walk: Walk, now: datetime) -> None:
@@ -115,6 +118,8 @@ def _next_due(walk: Walk, world: World) -> datetime:
     attempt, limits = walk.attempt, walk.limits
     if attempt is None:
         state = walk.open_step
+        if state is not None and state.reason == WAITS:
+            return later(world.now, _PLACE_SECONDS)
         return (state.next_attempt_at if state else None) or world.now
     if attempt.lease_until is not None:
         return attempt.lease_until
@@ -165,7 +170,7 @@ def _follow(walk: Walk, state: StepState, result: StepResult, attempt: AttemptSt
 def _again(walk: Walk, state: StepState, now: datetime) -> None:
     """Dispatch the next attempt of a step; if its values cannot be computed any more, go on behind it."""
     walk.dispatch(walk.chain.step(state.step_id), state, now)
-    if walk.attempt is None:
+    if state.status.final:
         walk.proceed(now)
 
 

@@ -16,6 +16,7 @@ from steptrail_common.contracts.workers import StepRequest, StepResult
 from steptrail_orchestrator.domain.expressions import ExpressionError, Scope, StepNotRun, condition, moment
 from steptrail_orchestrator.domain.rendering import render_assertions, render_captures, render_check, render_since
 from steptrail_orchestrator.domain.run import AttemptEnd, AttemptState, Chain, Limits, RunState, StepState, later
+from steptrail_orchestrator.domain.turns import WAITS, Turns, in_words, limits_of
 from steptrail_orchestrator.domain.verdict import RUN_STATUS, deciding_step, telling_step, verdict
 
 _STOPPING = {
@@ -57,6 +58,8 @@ class Walk:
         self.attempt = attempt
         self.limits = limits
         self._new_token = new_token
+        self.turns: Turns | None = None
+        """Given when a step of the chain stands under a limit."""
         self.events: list[RunEvent] = []
         self.changed: dict[str, StepState] = {}
         self.opened: list[AttemptState] = []
@@ -101,12 +104,12 @@ class Walk:
                 continue
             if not self._passed_over(step, state, now):
                 self.dispatch(step, state, now)
-                if self.attempt is not None:
+                if not state.status.final:
                     return
         self.finish(now)
 
     def dispatch(self, step: Step, state: StepState, now: datetime) -> None:
-        """Start the next attempt. A step whose values cannot be computed ends here, without an attempt."""
+        """Start the next attempt, or wait for a place. A step whose values cannot be computed ends here, untried."""
         try:
             if state.since_at is None and step.expect_within is not None:
                 state.since_at = render_since(step, self._scope(), self.run.started_at or now)
@@ -118,6 +121,11 @@ class Walk:
             return
         except ExpressionError as error:
             self._end_unstarted(state, now, StepStatus.ERROR, "expression_error", str(error))
+            return
+        limits = limits_of(self.chain, step)
+        full = self.turns.take(self.run, limits) if self.turns is not None else None
+        if full is not None:
+            self._wait_for_place(step, state, in_words(full, limits[full]), now)
             return
         state.attempt = attempt.attempt
         state.status = StepStatus.RUNNING
@@ -160,6 +168,8 @@ class Walk:
 
     def end_attempt(self, status: str, now: datetime, result: StepResult | None = None, **why: Any) -> None:
         """Close the open attempt; no result can reach it any more."""
+        if self.turns is not None:
+            self.turns.give_back(self.run.run_id)
         if self.attempt is not None:
             self.ended.append(AttemptEnd(self.attempt, status, now, result=result, **why))
             self.attempt = None
@@ -186,6 +196,8 @@ class Walk:
 
     def finish(self, now: datetime, status: RunStatus | None = None) -> None:
         """End the run; its status is that of its worst step unless given."""
+        if self.turns is not None:
+            self.turns.give_back(self.run.run_id)
         worst = deciding_step(self.steps)
         run = self.run
         run.status = status or (RUN_STATUS[worst.status] if worst else RunStatus.SUCCESS)
@@ -282,6 +294,15 @@ class Walk:
     ) -> None:
         failure = FailureClass.INVALID_DEFINITION if status is StepStatus.ERROR else None
         self.end_step(state, status, now, failure_class=failure, reason=reason, message=message)
+
+    def _wait_for_place(self, step: Step, state: StepState, message: str, now: datetime) -> None:
+        """Told once; the run is woken when a place is free."""
+        if state.reason == WAITS:
+            return
+        state.status, state.started_at, state.next_attempt_at = StepStatus.RUNNING, state.started_at or now, now
+        state.failure_class, state.reason, state.message = None, WAITS, message
+        self.run.current_step = step.id
+        self.emit("step.started", now, state)
 
     def _named(self, step_id: str) -> str:
         """Why a step has not given what another one needs."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from steptrail_common.contracts.model import Contract
+from steptrail_common.contracts.connections.base import Connected
 
 MAX_CERTIFICATE_CHARACTERS = 65_536
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
@@ -31,7 +31,7 @@ Username = Annotated[
 ]
 
 
-class _Server(Contract):
+class _Server(Connected):
     """What all database servers have. Secret: `password`."""
 
     host: Host
@@ -131,7 +131,7 @@ class MongodbSettings(_Server):
     ] = "admin"
 
 
-class SqliteSettings(Contract):
+class SqliteSettings(Connected):
     """A SQLite file below a folder the installation allows. No secrets."""
 
     kind: Literal["sqlite"]

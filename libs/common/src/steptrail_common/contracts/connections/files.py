@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from steptrail_common.contracts.model import Contract
+from steptrail_common.contracts.connections.base import Connected
 
 Endpoint = Annotated[str, Field(pattern=r"^https?://", max_length=2000)]
 Prefix = Annotated[
@@ -12,7 +12,7 @@ Prefix = Annotated[
 ]
 
 
-class FilesSettings(Contract):
+class FilesSettings(Connected):
     """A folder the installation allows, or an HTTP base address."""
 
     kind: Literal["files"]
@@ -21,7 +21,7 @@ class FilesSettings(Contract):
     )
 
 
-class S3Settings(Contract):
+class S3Settings(Connected):
     """A bucket of Amazon S3 or of a store that speaks its language. Secrets: `secret_access_key`, `session_token`."""
 
     kind: Literal["s3"]
@@ -41,7 +41,7 @@ class S3Settings(Contract):
     verify_tls: bool = Field(default=True, description="Accept valid certificates only")
 
 
-class GcsSettings(Contract):
+class GcsSettings(Connected):
     """A bucket of Google Cloud Storage. Secret: `service_account_key` (the JSON file of a service account's key)."""
 
     kind: Literal["gcs"]
@@ -55,7 +55,7 @@ class GcsSettings(Contract):
     )
 
 
-class AzureBlobSettings(Contract):
+class AzureBlobSettings(Connected):
     """A container of Azure Blob Storage. Secrets: `account_key` or `sas_token`, as `auth` says."""
 
     kind: Literal["azure_blob"]
@@ -74,7 +74,7 @@ class AzureBlobSettings(Contract):
     )
 
 
-class SftpSettings(Contract):
+class SftpSettings(Connected):
     """A folder of an SFTP server. Secrets: `password` or `private_key` (with `passphrase`), as `auth` says."""
 
     kind: Literal["sftp"]

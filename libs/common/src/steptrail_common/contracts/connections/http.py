@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from steptrail_common.contracts.connections.base import Connected
 from steptrail_common.contracts.connections.certificates import MAX_CERTIFICATE_CHARACTERS, certificate_pem
 from steptrail_common.contracts.model import Contract
 
@@ -37,7 +38,7 @@ class OAuth2Client(Contract):
     )
 
 
-class HttpSettings(Contract):
+class HttpSettings(Connected):
     """An API or site.
 
     Secrets: `password` (basic, form), `token` (bearer), `api_key` (api_key), `client_secret` (oauth2), `client_key`

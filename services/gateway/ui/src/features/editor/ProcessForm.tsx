@@ -9,7 +9,7 @@ import styles from "./Editor.module.css";
 
 const SECTIONS: readonly (readonly [string, readonly string[]])[] = [
   ["Inputs and variables", ["inputs", "key", "vars"]],
-  ["When it runs by itself", ["schedule", "maintenance", "timeout"]],
+  ["When it runs by itself", ["schedule", "maintenance", "timeout", "concurrency"]],
   ["Who is told", ["notify"]],
   ["Usual settings of the steps", ["defaults"]],
   ["Stuck board", ["population"]],

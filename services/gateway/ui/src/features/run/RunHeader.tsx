@@ -77,6 +77,8 @@ function LiveVerdict({ shown }: { shown: Shown }) {
       Checking {current.number} of {run.steps.length} <span className={styles.now}>“{current.name}”</span>
       {current.reason === "no_worker" ? (
         <span className={styles.loud}>: no worker listens for this kind of check.</span>
+      ) : current.reason === "waits_turn" ? (
+        <>: {current.message ?? "waits for its turn"}.</>
       ) : current.status === "retrying" && current.next_attempt_at ? (
         <>
           : next attempt in <Countdown to={current.next_attempt_at} />

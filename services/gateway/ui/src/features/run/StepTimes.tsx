@@ -20,13 +20,16 @@ export function StepTimes({ step, runOpen, planned }: { step: StepView; runOpen:
 
 type Times = { main: ReactNode; below: ReactNode; loud?: boolean };
 
+/** What keeps a step that could run. */
+const RUNNING_BELOW: Record<string, string> = { no_worker: "no worker listens", waits_turn: "waits for its turn" };
+
 function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
   const usual = step.expected_duration_seconds ? `≈ ${formatRough(step.expected_duration_seconds)}` : null;
   switch (step.status) {
     case "pending":
       return { main: planned || !runOpen ? null : "queued", below: plannedBelow(step, usual) };
     case "running":
-      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: step.reason === "no_worker" ? "no worker listens" : usual, loud: true };
+      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: RUNNING_BELOW[step.reason ?? ""] ?? usual, loud: true };
     case "retrying":
       return { main: step.next_attempt_at ? <>retry in <Countdown to={step.next_attempt_at} /></> : "retrying", below: failureWord(step.failure_class) ?? usual, loud: true };
     case "waiting":

@@ -28,7 +28,7 @@ from steptrail_orchestrator.adapters.schema import (
     runs,
     workers,
 )
-from steptrail_orchestrator.adapters.sql import postgresql, rows
+from steptrail_orchestrator.adapters.sql import postgresql, rows, turns
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.dialect import (
     after_now,
@@ -84,11 +84,13 @@ class SqlRunStore:
     ) -> Walk:
         """`begin` inside the transaction of somebody else, who tells `begun` after its commit."""
         walk = self._new_walk(order, now)
+        await turns.lock(connection, [walk])
         decision(walk, now)
         if order.chain.definition_id not in self._stored:
             await _store_definition(connection, order.chain, now)
         await insert_run(connection, walk)
         await write(connection, [walk], new=True)
+        await turns.write(connection, [walk])
         return walk
 
     def begun(self, orders: Iterable[RunOrder]) -> None:
@@ -237,10 +239,12 @@ class SqlRunStore:
         decision: Decision,
         fresh: frozenset[str],
     ) -> Decided:
-        decision(Scene(world, walks, fresh))
         moved = list(walks.values())
+        await turns.lock(connection, moved)
+        decision(Scene(world, walks, fresh))
         await write(connection, moved)
-        return Decided(moved, _seconds_to_wake(moved, world.now))
+        woken = await turns.write(connection, moved)
+        return Decided(moved, 0.0 if woken else _seconds_to_wake(moved, world.now))
 
     def _new_walk(self, order: RunOrder, now: datetime) -> Walk:
         snapshot = order.chain.snapshot
