@@ -17,10 +17,10 @@ async def lock(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
 
     The locks are advisory ones, taken in order of their names and after those of the runs. SQLite has one writer.
     """
-    limited = [(walk, names) for walk in walks if (names := names_of(walk.chain))]
+    limited = [walk for walk in walks if names_of(walk.chain)]
     if not limited:
         return
-    names = sorted(set().union(*(found for _, found in limited)))
+    names = sorted({name for walk in limited for name in names_of(walk.chain)})
     if connection.dialect.name == "postgresql":
         for name in names:
             key = sa.func.hashtextextended(name, sa.literal(0, sa.BigInteger()))
@@ -29,7 +29,7 @@ async def lock(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
     known = Turns(
         Turn(row.limit, row.run_id, row.process_id, row.urgent, row.since, row.places, row.held) for row in rows
     )
-    for walk, _ in limited:
+    for walk in limited:
         walk.turns = known
 
 
