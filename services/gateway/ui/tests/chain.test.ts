@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RunView, StepStatus } from "@/api/types";
-import { failedStep, isSlow, neighbourInTrouble, openingStep, plannedChain } from "@/lib/chain";
+import { failedStep, isSlow, neighbourInTrouble, openingStep, plannedChain, tookLong } from "@/lib/chain";
 import { definition, stuckRun } from "./sample/data";
 
 const withStatuses = (statuses: StepStatus[], run: Partial<RunView> = {}): RunView => ({
@@ -75,4 +75,9 @@ describe("continuing from the failed step", () => {
 
 it("calls a step slow only when it is clearly slower than usual", () => {
   expect([isSlow(0.64, 0.3), isSlow(0.14, 0.1), isSlow(0.4, 0.3), isSlow(1, null)]).toEqual([true, false, false, false]);
+});
+
+it("goes by its own history of slowness where there is one", () => {
+  const usual = { expected_duration_seconds: 2, slow_after_seconds: 9 };
+  expect([tookLong(8, usual), tookLong(10, usual), tookLong(8, { ...usual, slow_after_seconds: null })]).toEqual([false, true, true]);
 });

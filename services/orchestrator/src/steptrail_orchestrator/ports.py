@@ -14,6 +14,7 @@ from steptrail_common.contracts.workers import Evidence, Heartbeat, KeyRequest, 
 
 from steptrail_orchestrator.domain.board import Placed, Taken
 from steptrail_orchestrator.domain.picture import Tried
+from steptrail_orchestrator.domain.prediction import Sample
 from steptrail_orchestrator.domain.run import Chain, RunState, StepState, World
 from steptrail_orchestrator.domain.schedules import Planned
 from steptrail_orchestrator.domain.walk import Walk
@@ -176,8 +177,8 @@ class RunReader(Protocol):
     async def last_good(self, process_id: str, before: datetime, *, key: str | None = None) -> str | None:
         """The last successful run of the process that was queued before, of this key if one is given."""
 
-    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[float]], list[float]]:
-        """Seconds per step id, and of whole runs, of the last successful runs of the process."""
+    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[Sample]], list[Sample]]:
+        """Of the last successful runs of the process, newest first: per step id, and of the whole runs."""
 
     async def events(self, run_id: str, *, after: int, limit: int) -> list[RunEvent]:
         """Of one run, by number."""

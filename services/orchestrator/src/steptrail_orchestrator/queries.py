@@ -28,6 +28,7 @@ from steptrail_orchestrator.domain.board import board_view
 from steptrail_orchestrator.domain.comparing import evidence_pairs, run_diff
 from steptrail_orchestrator.domain.contents import content_diff
 from steptrail_orchestrator.domain.picture import Background, summary, view
+from steptrail_orchestrator.domain.prediction import NEWEST
 from steptrail_orchestrator.domain.run import Chain, RunState
 from steptrail_orchestrator.domain.schedules import schedule_view
 from steptrail_orchestrator.ports import (
@@ -42,8 +43,8 @@ from steptrail_orchestrator.ports import (
 )
 
 LAST_SUCCESS = "last_success"
-TYPICAL_OF_RUNS = 20
-"""How many good runs the expected durations are taken from."""
+MOST_SAMPLES, MOST_STEP_SAMPLES = 200, 2000
+"""Good runs that are looked at for what is usual, and steps of them: a few weeks of an hourly check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,12 @@ async def read_run(run_id: str, *, reader: RunReader) -> RunView:
     if stored is None:
         raise NotFound(f"there is no run {run_id}")
     run = stored.run
-    step_seconds, run_seconds = await reader.durations(run.process_id, TYPICAL_OF_RUNS)
+    samples = max(NEWEST, min(MOST_SAMPLES, MOST_STEP_SAMPLES // len(stored.chain.steps)))
+    step_samples, run_samples = await reader.durations(run.process_id, samples)
     good, good_of = await _last_good(run, reader=reader)
     background = Background(
-        step_seconds=step_seconds,
-        run_seconds=run_seconds,
+        step_samples=step_samples,
+        run_samples=run_samples,
         rechecked_by=await reader.rechecks_of(run_id),
         last_good_run=good,
         last_good_of=good_of,

@@ -217,6 +217,23 @@ async def test_a_failed_run_is_compared_with_the_last_good_one(bench: Any) -> No
     assert (none["against_run_id"], none["steps"]) == (None, [])
 
 
+@pytest.mark.req("FR-008")
+async def test_from_five_good_runs_on_a_run_says_from_when_it_is_slow(bench: Any) -> None:
+    """Median and spread of the good runs; one that failed does not count."""
+    here = await bench()
+    here.save({"id": "one"})
+    seconds = [0.2, 0.2, 0.3, 0.2, 0.2]
+    answers = [lambda r, took=took: passed(r, duration_seconds=took) for took in seconds]
+    here.worker.plan("one", *answers, lambda r: failed(r, duration_seconds=9.0), lambda r: passed(r))
+    for _ in seconds:
+        await here.ended(await here.start_run())
+    await here.ended(await here.start_run())
+    view = await here.ended(await here.start_run())
+    step = view["steps"][0]
+    assert (step["expected_duration_seconds"], step["slow_after_seconds"]) == (0.2, pytest.approx(0.3))
+    assert view["slow_after_seconds"] > view["expected_duration_seconds"]
+
+
 @pytest.mark.req("FR-020")
 async def test_the_good_run_to_compare_with_is_one_of_the_same_key_if_there_is_one(bench: Any) -> None:
     """Of two good runs the older one counts for its own key; another key gets the newest of any."""

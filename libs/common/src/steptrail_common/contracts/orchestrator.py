@@ -109,6 +109,7 @@ class StepView(Contract):
     ended_at: Timestamp | None = None
     duration_seconds: float | None = None
     expected_duration_seconds: float | None = None
+    slow_after_seconds: float | None = Field(default=None, description="Beyond this it is slower than usual")
     timeout_seconds: float
     expect_within_seconds: float | None = None
     since_at: Timestamp | None = Field(default=None, description="When the business allowance started")
@@ -149,6 +150,7 @@ class RunView(RunSummary):
     process_owner: str | None = None
     deadline_at: Timestamp
     expected_duration_seconds: float | None = None
+    slow_after_seconds: float | None = Field(default=None, description="Beyond this it is slower than usual")
     steps_done: int
     steps_planned: int
     from_run: str | None = None

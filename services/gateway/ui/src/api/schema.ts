@@ -4108,6 +4108,11 @@ export interface components {
             revision: number;
             /** Run Id */
             run_id: string;
+            /**
+             * Slow After Seconds
+             * @description Beyond this it is slower than usual
+             */
+            slow_after_seconds?: number | null;
             /** Started At */
             started_at?: string | null;
             status: components["schemas"]["RunStatus"];
@@ -4655,6 +4660,11 @@ export interface components {
              * @description When the business allowance started
              */
             since_at?: string | null;
+            /**
+             * Slow After Seconds
+             * @description Beyond this it is slower than usual
+             */
+            slow_after_seconds?: number | null;
             /** Started At */
             started_at?: string | null;
             status: components["schemas"]["StepStatus"];

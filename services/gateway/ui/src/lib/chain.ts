@@ -54,6 +54,7 @@ export function plannedChain(definition: Definition): StepView[] {
     ended_at: null,
     duration_seconds: null,
     expected_duration_seconds: null,
+    slow_after_seconds: null,
     timeout_seconds: stepTimeout(step, definition),
     expect_within_seconds: parseDuration(step.expect_within),
     since_at: null,
@@ -97,6 +98,11 @@ export function neighbourInTrouble(steps: readonly StepView[], current: string |
 export function failedStep(run: RunView): StepView | null {
   if (isOpenRun(run.status)) return null;
   return run.steps.find((step) => isTrouble(step.status)) ?? null;
+}
+
+/** Whether something took longer than usual by its own history, or clearly longer while that is short. */
+export function tookLong(seconds: number | null | undefined, of: Pick<StepView, "expected_duration_seconds" | "slow_after_seconds">): boolean {
+  return of.slow_after_seconds == null ? isSlow(seconds, of.expected_duration_seconds) : (seconds ?? 0) > of.slow_after_seconds;
 }
 
 /** Slower than usual, early enough to warn: over half as long again, and by more than a tenth of a second. */

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import median
 from typing import Literal
 
 from steptrail_common.contracts.checks import Check, DbQuery
@@ -13,6 +12,7 @@ from steptrail_common.contracts.orchestrator import AttemptView, RunSummary, Run
 from steptrail_common.contracts.workers import StepResult
 
 from steptrail_orchestrator.domain.first_aid import first_aid
+from steptrail_orchestrator.domain.prediction import Sample, Usual, usual
 from steptrail_orchestrator.domain.run import AttemptEnd, AttemptState, Chain, RunState, StepState
 from steptrail_orchestrator.domain.verdict import verdict
 
@@ -30,10 +30,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What other runs say about this one. Durations in seconds, of the last good runs."""
+    """What other runs say about this one: how long the last good ones took, newest first."""
 
-    step_seconds: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    run_seconds: Sequence[float] = ()
+    step_samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    run_samples: Sequence[Sample] = ()
     rechecked_by: Sequence[str] = ()
     last_good_run: str | None = None
     last_good_of: Literal["key", "process"] | None = None
@@ -77,11 +77,13 @@ def view(
     """A run with its whole planned chain."""
     states = [steps.get(step.id) or StepState(step.id, number) for number, step in enumerate(chain.steps, 1)]
     row = summary(run, chain, steps, now)
+    expected = usual(background.run_samples, run.started_at or run.queued_at)
     return RunView(
         **{name: getattr(row, name) for name in RunSummary.model_fields},
         process_owner=chain.definition.owner,
         deadline_at=run.deadline_at,
-        expected_duration_seconds=_typical(background.run_seconds),
+        expected_duration_seconds=expected.seconds if expected else None,
+        slow_after_seconds=expected.slow_after_seconds if expected else None,
         steps_done=sum(state.status.final and step.enabled for state, step in zip(states, chain.steps, strict=True)),
         steps_planned=chain.planned,
         from_run=run.from_run,
@@ -91,13 +93,19 @@ def view(
         last_good_of=background.last_good_of,
         last_seq=run.seq,
         steps=[
-            _step_view(chain, step, state, [one for one in tried if one.state.step_id == step.id], background)
+            _step_view(
+                chain,
+                step,
+                state,
+                [one for one in tried if one.state.step_id == step.id],
+                usual(background.step_samples.get(step.id, ()), run.started_at or run.queued_at),
+            )
             for step, state in zip(chain.steps, states, strict=True)
         ],
     )
 
 
-def _step_view(chain: Chain, step: Step, state: StepState, tried: Sequence[Tried], background: Background) -> StepView:
+def _step_view(chain: Chain, step: Step, state: StepState, tried: Sequence[Tried], expected: Usual | None) -> StepView:
     result = _telling_result(state, tried)
     taken = bool(tried) and tried[-1].end is None and tried[-1].state.lease_until is not None
     unheard = state.reason == "no_worker" and taken
@@ -122,7 +130,8 @@ def _step_view(chain: Chain, step: Step, state: StepState, tried: Sequence[Tried
         started_at=state.started_at,
         ended_at=state.ended_at,
         duration_seconds=state.duration_seconds,
-        expected_duration_seconds=_typical(background.step_seconds.get(step.id, ())),
+        expected_duration_seconds=expected.seconds if expected else None,
+        slow_after_seconds=expected.slow_after_seconds if expected else None,
         timeout_seconds=chain.timeout_seconds(step),
         expect_within_seconds=step.expect_within,
         since_at=state.since_at,
@@ -175,7 +184,3 @@ def planned_target(check: Check) -> str:
         what = next((touch.target for touch in check.touches(None)), check.type)
     what = what or ""
     return f"{where} · {what}" if where else what
-
-
-def _typical(seconds: Sequence[float]) -> float | None:
-    return median(seconds) if seconds else None

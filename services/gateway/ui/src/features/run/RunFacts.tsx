@@ -2,10 +2,12 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Ago, Elapsed } from "@/components/Time";
 import { triggerWords } from "@/components/Trigger";
+import { tookLong } from "@/lib/chain";
 import { formatDuration, formatRough, plural } from "@/lib/format";
 import { isOpenRun, isTrouble } from "@/lib/status";
 import styles from "./RunFacts.module.css";
 import type { Shown } from "./types";
+import { UsualSoFar } from "./UsualSoFar";
 
 /** Who, when, how long, and against what: one line under the verdict. */
 export function RunFacts({ shown }: { shown: Shown }) {
@@ -49,12 +51,12 @@ function timeFacts({ run }: Shown): Fact[] {
     return [
       ["Started", <>{<Ago at={run.queued_at} />} by {by}</>],
       ["Steps", `${run.steps_done} of ${run.steps_planned}`],
-      ["Elapsed", <><Elapsed since={run.started_at ?? run.queued_at} />{usual}</>],
+      ["Elapsed", <><Elapsed since={run.started_at ?? run.queued_at} /> <span className={styles.usual}><UsualSoFar of={run} left /></span></>],
     ];
   }
   return [
     ["Checked", <>{<Ago at={run.ended_at ?? run.queued_at} />} by {by}</>],
-    ["Took", <>{formatDuration(run.duration_seconds)}{usual}</>],
+    ["Took", <>{formatDuration(run.duration_seconds)}{usual}{tookLong(run.duration_seconds, run) && <span className={styles.slow}> ▲ slower than usual</span>}</>],
   ];
 }
 

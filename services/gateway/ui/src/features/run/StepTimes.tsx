@@ -1,11 +1,12 @@
 import type { ReactNode } from "react";
 import type { StepView } from "@/api/types";
 import { Ago, Countdown, Elapsed } from "@/components/Time";
-import { isSlow } from "@/lib/chain";
+import { tookLong } from "@/lib/chain";
 import { serverNow } from "@/lib/clock";
 import { formatDuration, formatRough, formatSpan } from "@/lib/format";
 import { failureWord, word } from "@/lib/status";
 import styles from "./StepTimes.module.css";
+import { UsualSoFar } from "./UsualSoFar";
 
 /** The right edge of a step: how long, how long usually, until when, or why not. */
 export function StepTimes({ step, runOpen, planned }: { step: StepView; runOpen: boolean; planned: boolean }) {
@@ -29,7 +30,7 @@ function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
     case "pending":
       return { main: planned || !runOpen ? null : "queued", below: plannedBelow(step, usual) };
     case "running":
-      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: RUNNING_BELOW[step.reason ?? ""] ?? usual, loud: true };
+      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: RUNNING_BELOW[step.reason ?? ""] ?? <UsualSoFar of={step} />, loud: true };
     case "retrying":
       return { main: step.next_attempt_at ? <>retry in <Countdown to={step.next_attempt_at} /></> : "retrying", below: failureWord(step.failure_class) ?? usual, loud: true };
     case "waiting":
@@ -94,7 +95,7 @@ function DueIn({ at }: { at: string }) {
 
 /** The usual duration, with an arrow when this one was clearly longer. */
 function Usual({ step, usual }: { step: StepView; usual: string | null }) {
-  if (!isSlow(step.duration_seconds, step.expected_duration_seconds)) return <>{usual}</>;
+  if (!tookLong(step.duration_seconds, step)) return <>{usual}</>;
   return (
     <span className={styles.slow} title="Slower than usual">
       ▲ {usual}

@@ -18,6 +18,7 @@ from steptrail_orchestrator.adapters.sql import rows
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.dialect import available, one_of
 from steptrail_orchestrator.domain.picture import Tried
+from steptrail_orchestrator.domain.prediction import Sample
 from steptrail_orchestrator.domain.run import AttemptEnd, RunState
 from steptrail_orchestrator.ports import Place, RunFilter, StoredRun, StoredWorker
 
@@ -97,7 +98,7 @@ class SqlRunReader:
         async with available(), reading(self._engine) as connection:
             return await connection.scalar(statement)
 
-    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[float]], list[float]]:
+    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[Sample]], list[Sample]]:
         good = (
             sa.select(runs.c.run_id, runs.c.started_at, runs.c.ended_at)
             .where(
@@ -109,16 +110,20 @@ class SqlRunReader:
             .limit(count)
         )
         async with available(), reading(self._engine) as connection:
-            found = (await connection.execute(good)).all()
-            whole = [(row.ended_at - row.started_at).total_seconds() for row in found if row.started_at]
-            per_step: dict[str, list[float]] = {}
+            found = [row for row in await connection.execute(good) if row.started_at]
+            whole = [(row.started_at, (row.ended_at - row.started_at).total_seconds()) for row in found]
             of_these = one_of(connection, run_steps.c.run_id, [row.run_id for row in found])
+            taken: dict[str, dict[str, float]] = {}
             for row in await connection.execute(
-                sa.select(run_steps.c.step_id, run_steps.c.duration_seconds).where(
+                sa.select(run_steps.c.run_id, run_steps.c.step_id, run_steps.c.duration_seconds).where(
                     of_these, run_steps.c.status == "success", run_steps.c.duration_seconds.is_not(None)
                 )
             ):
-                per_step.setdefault(row.step_id, []).append(row.duration_seconds)
+                taken.setdefault(row.step_id, {})[row.run_id] = row.duration_seconds
+            per_step = {
+                step_id: [(run.started_at, seconds[run.run_id]) for run in found if run.run_id in seconds]
+                for step_id, seconds in taken.items()
+            }
             return per_step, whole
 
     async def events(self, run_id: str, *, after: int, limit: int) -> list[RunEvent]:
