@@ -91,7 +91,7 @@ def test_an_account_that_can_write_is_confirmed_by_name(product: Product, page: 
         page.goto(f"/connections/{made}")
         page.get_by_role("button", name="Test connection").click()
         expect(page.get_by_text("It works")).to_be_visible()
-        planned = client.post("/processes/plan", json={"process_id": "writable", "document": draft}).json()
+        planned = client.post("/processes/plan", json={"document": draft}).json()
         assert any(made in warning and "can write" in warning for warning in planned["warnings"]), planned
         page.get_by_role("button", name="Accept that it can write").click()
         expect(page.get_by_text("Accepted by admin")).to_be_visible()

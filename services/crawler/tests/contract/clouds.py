@@ -1,8 +1,8 @@
 """Servers that speak the languages of Google's and Microsoft's object stores, started for the tests."""
 
+import fcntl
 import hashlib
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -75,15 +75,22 @@ def _azurite() -> Path:
     listed = Path(__file__).parent / "azurite"
     digest = hashlib.sha256((listed / "package-lock.json").read_bytes()).hexdigest()[:12]
     folder = ROOT / ".tools" / f"azurite-{digest}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(listed, folder)
-        command = [str(ROOT / "scripts" / "node.sh"), "npm", "ci", "--silent", "--no-progress", "--ignore-scripts"]
-        try:
-            done = subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, timeout=100)
-        except subprocess.TimeoutExpired:
-            pytest.skip("no Azurite: npm did not bring it within 100 s")
-        if done.returncode:
-            pytest.skip(f"no Azurite: npm could not bring it: {done.stderr.decode()[-200:]}")
-        (folder / "complete").touch()
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "azurite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
+        if not (folder / "complete").exists():
+            _bring(listed, folder)
     return folder
+
+
+def _bring(listed: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(listed, folder)
+    command = [str(ROOT / "scripts" / "node.sh"), "npm", "ci", "--silent", "--no-progress", "--ignore-scripts"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=100)
+    except subprocess.TimeoutExpired:
+        pytest.skip("no Azurite: npm did not bring it within 100 s")
+    if done.returncode:
+        pytest.skip(f"no Azurite: npm could not bring it: {done.stderr.decode()[-200:]}")
+    (folder / "complete").touch()

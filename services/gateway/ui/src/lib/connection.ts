@@ -65,7 +65,7 @@ export function unusedFields(schema: Schema, settings: Settings): string[] {
 }
 
 /** The order in which people think of a target; what is not named follows. */
-const FIRST = ["base_url", "host", "port", "bucket", "endpoint_url", "region", "prefix", "database", "service_name", "auth_database", "root", "path", "auth", "username", "access_key_id"];
+const FIRST = ["base_url", "host", "port", "bucket", "account", "container", "endpoint_url", "region", "prefix", "database", "service_name", "auth_database", "root", "path", "auth", "username", "access_key_id"];
 
 export function ordered(schema: Schema): Schema {
   const rank = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);

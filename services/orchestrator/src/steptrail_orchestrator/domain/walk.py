@@ -129,7 +129,8 @@ class Walk:
             return
         state.attempt = attempt.attempt
         state.status = StepStatus.RUNNING
-        state.started_at = state.started_at or now
+        if state.started_at is None or (state.reason == WAITS and attempt.attempt == 1):
+            state.started_at = now
         state.next_attempt_at = None
         state.reason = state.message = state.failure_class = None
         self.attempt = attempt
