@@ -19,7 +19,7 @@ from steptrail_common.testing import programs
 from steptrail_common.testing.plugin import POSTGRES, RABBITMQ, Servers
 from steptrail_common.testing.process import free_port
 
-from tests.benchmarks import checks, floor, measures
+from tests.benchmarks import checks, floor, measures, peers
 from tests.benchmarks.noop import STEPS
 from tests.e2e.product import PASSWORD, Product, poll
 from tests.e2e.topologies import PYTHON, ServiceProcess, distributed
@@ -79,8 +79,13 @@ def startup_seconds(folder: Path) -> float:
 async def of_product(product: Product, chromium: str | None, *, runs: int, rounds: int) -> dict[str, float]:
     await measures.define(product)
     await measures.throughput(product, runs=10)
+    before = measures.cpu_seconds(product)
+    many = [await measures.throughput(product, runs=runs) for _ in range(rounds)]
+    cpu = measures.cpu_seconds(product) - before
     figures = {
-        "steps_per_second": statistics.median([await measures.throughput(product, runs=runs) for _ in range(rounds)]),
+        "steps_per_second": statistics.median(many),
+        "cpu_ms_per_step": 1000 * cpu / (rounds * runs * STEPS),
+        "memory_mb": measures.memory_mb(product),
         "overhead_per_step_ms": await measures.overhead_ms(product),
     }
     if chromium:
@@ -136,6 +141,7 @@ def of_orchestration(servers: Servers, chromium: str | None, size: dict[str, int
         (folder / "distributed").mkdir()
         with noop_distributed(folder / "distributed", servers) as product:
             found["distributed"] = asyncio.run(of_product(product, chromium, **size))
+        found |= peers.measure(servers, steps=STEPS, **size)
         again = asyncio.run(of_floor(servers, **size))
         found["floor"] = {name: (value + again[name]) / 2 for name, value in found["floor"].items()}
     return found
@@ -145,7 +151,7 @@ def report(found: dict[str, dict[str, float]]) -> None:
     """A table with ratios to the floor."""
     bare = found["floor"]
     print(f"\n{'figure':28}{'floor':>12}{'embedded':>12}{'ratio':>8}{'distributed':>13}{'ratio':>8}")
-    names = dict.fromkeys(name for figures in found.values() for name in figures)
+    names = dict.fromkeys(name for topology in ("floor", "embedded", "distributed") for name in found[topology])
     for name in names:
         line = f"{name:28}{_cell(bare.get(name)):>12}"
         for topology, width in (("embedded", 12), ("distributed", 13)):
@@ -154,6 +160,21 @@ def report(found: dict[str, dict[str, float]]) -> None:
             line += f"{_cell(value):>{width}}{ratio:>8}"
         print(line)
     print("\nfloor: a bare aio-pika and asyncpg loop, measured before and after.")
+    report_peers(found)
+
+
+def report_peers(found: dict[str, dict[str, float]]) -> None:
+    """The same work by others, and how many times theirs ours is."""
+    print(f"\n{'peer':12}{'steps/s':>10}{'CPU ms/step':>14}{'MB':>8}{'embedded':>12}{'distributed':>13}")
+    for name in peers.PEERS:
+        if name in found:
+            theirs = found[name]
+            line = f"{name:12}{theirs['steps_per_second']:>10.0f}"
+            line += f"{theirs['cpu_ms_per_step']:>14.2f}{theirs['memory_mb']:>8.0f}"
+            for topology, width in (("embedded", 12), ("distributed", 13)):
+                ratio = found[topology]["steps_per_second"] / theirs["steps_per_second"]
+                line += f"{ratio:>{width - 2}.2f} ×"
+            print(line)
 
 
 def write(found: dict[str, dict[str, float]], size: dict[str, int]) -> None:

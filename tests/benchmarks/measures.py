@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import httpx2
+import psutil
 from playwright.async_api import async_playwright
 
 from tests.benchmarks.noop import DEFINITION, PROCESS_ID, STEPS
@@ -70,6 +71,30 @@ async def _watch(
             elif line.startswith("data:") and name == "run.finished":
                 data = json.loads(line[5:])
                 finished[data["run_id"]] = data["status"]
+
+
+def cpu_seconds(product: Product) -> float:
+    """User and system time so far of all its processes, those it started included."""
+    return sum(sum(process.cpu_times()[:2]) for process in _processes(product))
+
+
+def memory_mb(product: Product) -> float:
+    """Resident, of all its processes."""
+    return sum(process.memory_info().rss for process in _processes(product)) / 1e6
+
+
+def _processes(product: Product) -> list[psutil.Process]:
+    mine = {f"127.0.0.1:{process.port}" for process in product.processes.values()}
+    roots = [
+        psutil.Process(pid)
+        for pid in {
+            connection.pid
+            for connection in psutil.net_connections("tcp4")
+            if connection.status == psutil.CONN_LISTEN and f"127.0.0.1:{connection.laddr.port}" in mine
+        }
+        if pid
+    ]
+    return [process for root in roots for process in (root, *root.children(recursive=True))]
 
 
 async def overhead_ms(product: Product) -> float:
