@@ -14,6 +14,8 @@ NAMES = {
     "dbos": "DBOS, PostgreSQL",
 }
 
+_COLOUR = {True: "#2f5bd8", False: "#aab4c6"}
+
 
 def plot(figures: dict[str, dict[str, float]]) -> str:
     """Bars of steps per second, ours in the accent colour. Readable on light and dark pages."""
@@ -36,7 +38,7 @@ def plot(figures: dict[str, dict[str, float]]) -> str:
         length = (WIDTH - LEFT - RIGHT) * value / most
         parts += [
             f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end" fill="#1a2233">{name}</text>',
-            f'<rect x="{LEFT}" y="{y + 3}" width="{length:.1f}" height="18" rx="3" fill="{"#2f5bd8" if ours else "#aab4c6"}"/>',
+            f'<rect x="{LEFT}" y="{y + 3}" width="{length:.1f}" height="18" rx="3" fill="{_COLOUR[ours]}"/>',
             f'<text x="{LEFT + length + 8:.1f}" y="{y + 16}" fill="#1a2233">{value:.0f}</text>',
         ]
     return "\n".join([*parts, "</svg>", ""])
