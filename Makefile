@@ -8,10 +8,10 @@ SOURCES := $(wildcard libs/*/src services/*/src deploy/*/src)
 # Words after the verb's own work, e.g. `make test ARGS="-k outbox"` or `make up ARGS="--port 9000"`.
 ARGS ?=
 
-.PHONY: help up down test check fmt e2e chaos bench docs setup lock page screenshots
+.PHONY: help up down test check fmt e2e chaos chaos-mutants bench docs setup lock page screenshots
 
 help: ## list the verbs
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 up: ## install what is needed, build the page, start Steptrail with the demo on http://127.0.0.1:8080
 	@scripts/setup.sh runtime
@@ -36,6 +36,9 @@ e2e: setup page ## only the end-to-end tests, in both topologies, with five thou
 
 chaos: setup page ## kill, cut, freeze and restart everything, three rounds of each; ends with a table
 	@STEPTRAIL_CHAOS=full $(PYTHON) -m pytest tests/chaos tests/e2e/test_failures.py tests/e2e/test_embedded_restart.py $(ARGS)
+
+chaos-mutants: setup ## switch off one safety at a time and show which test notices; ends red if none does
+	@$(PYTHON) -m tests.mutants $(ARGS)
 
 bench: setup page ## measure; prints a table and writes bench-results/
 	@$(PYTHON) -m tests.benchmarks $(ARGS)

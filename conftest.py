@@ -29,7 +29,10 @@ def _scope(nodeid: str) -> str:
     """What runs in one test process: a file, or the stories that share a parameter `product`."""
     file, _, test = nodeid.partition("::")
     topology = _TOPOLOGY.search(test) if "/e2e/" in f"/{file}" else None
-    return f"stories of {topology[1]}" if topology else file
+    if topology is None:
+        return file
+    # What looks at every screen takes as long as half of the stories: it gets a product of its own.
+    return f"{'screens' if file.endswith('test_quality.py') else 'stories'} of {topology[1]}"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -45,12 +48,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section("chaos")
     columns = ("rounds", "runs", "faults", "violations", "asked again", "duplicates", "late", "recovery p50", "p95")
-    terminalreporter.write_line(f"{'test':32}" + "".join(f"{column:>14}" for column in columns))
+    terminalreporter.write_line(f"{'test':40}" + "".join(f"{column:>14}" for column in columns))
     for name, found in rows.items():
         sums = [sum(row[key] for row in found) for key in
                 ("runs", "faults", "violations", "asked_again", "duplicates", "late")]  # fmt: skip
         times = sorted(row["recovery_seconds"] for row in found)
         cells = [len(found), *sums, f"{statistics.median(times):.1f} s", f"{times[int(0.95 * (len(times) - 1))]:.1f} s"]
-        terminalreporter.write_line(f"{name:32}" + "".join(f"{cell!s:>14}" for cell in cells))
+        terminalreporter.write_line(f"{name:40}" + "".join(f"{cell!s:>14}" for cell in cells))
     seeds = sorted({row["seed"] for found in rows.values() for row in found})
     terminalreporter.write_line(f"seeds {seeds[0]} to {seeds[-1]}; replay with STEPTRAIL_CHAOS_SEED={seeds[0] - 1}")

@@ -24,6 +24,10 @@ PROCESS_SCHEMA = Path("docs/schemas/process.schema.json")
 GOLDEN = Path("libs/common/tests/golden")
 
 
+_SUBJECTS = {"connection": "connection_id", "incident": "incident_id"}
+"""Whose id ends the routing key, where it is not a process."""
+
+
 def documents() -> dict[Path, str]:
     """Every generated file by its path below the root, with its whole text. The same code gives the same text."""
     texts = {OPENAPI: _json(openapi_document()), ASYNCAPI: _yaml(asyncapi()), PROCESS_SCHEMA: _json(process_schema())}
@@ -64,7 +68,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def _channel(name: str) -> dict[str, Any]:
-    subject = "connection_id" if name.startswith("connection.") else "process_id"
+    subject = _SUBJECTS.get(name.split(".")[0], "process_id")
     return {
         "address": f"{name}.{{{subject}}}",
         "description": _sentence(EVENT_MODELS[name]),

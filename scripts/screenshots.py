@@ -25,7 +25,8 @@ from steptrail_common.testing.process import free_port
 FOLDER = Path(__file__).parent.parent / "docs" / "screenshots"
 PASSWORD = os.environ.get("STEPTRAIL_ADMIN_PASSWORD", "a long password for pictures")
 DEMO = "order-to-cash-demo"
-ORDERS = ("4712", "4712", "4713", "9999", "4712", "4711")
+GOOD = "4712"
+ORDERS = (*[GOOD] * 8, "4713", *[GOOD] * 5, "9999", *[GOOD] * 4, "4715", *[GOOD] * 3, "4711", GOOD, "4711")
 """Checked in this order: the last one is the run that the pictures show."""
 START_SECONDS = 60
 RUN_SECONDS = 60
@@ -41,10 +42,13 @@ SCREENS: dict[str, str] = {
     "wall": "/?wall=1",
     "processes": "/processes",
     "process": f"/processes/{DEMO}",
+    "replay": "/runs/{run}?time=1&at=13",
     "schedules": f"/processes/{SCHEDULED}",
     "last-good": "/runs/{run}?step=invoice_file&tab=good",
+    "stuck-boards": "/stuck-boards",
     "stuck-board": f"/processes/{DEMO}/stuck-board?step=invoice_file",
     "trends": f"/history/trends?process_id={DEMO}&days=30",
+    "incidents": "/incidents",
     "notifications": "/notifications",
     "notification-rules": "/notifications?tab=rules",
     "delivery-log": "/notifications?tab=log",
@@ -65,7 +69,16 @@ SCREENS: dict[str, str] = {
 PHONES = ("overview", "process", "editor")
 """Screens that are also shown on a phone."""
 
-MORE_PHONES = ("stuck-board", "trends", "connection", "notifications", "workers", "schedules")
+MORE_PHONES = (
+    "stuck-boards",
+    "stuck-board",
+    "history",
+    "trends",
+    "connection",
+    "notifications",
+    "workers",
+    "schedules",
+)
 WIDES = ("overview", "process", "stuck-board", "trends")
 """Screens that are also shown on a very wide screen, in the light theme alone."""
 

@@ -24,7 +24,7 @@ EVERYWHERE = {"__init__", "__main__", "service", "config", "adapters"}
 COMMON_BUDGETS = {
     "bus": 900,
     "guards": 700,
-    "core": 1500,
+    "core": 1600,
 }
 """Lines of code in common, without contracts and testing: the port of the bus with its two adapters; the guards of what
 goes out (egress, sealing, evidence); everything else that each service starts from."""
@@ -65,7 +65,9 @@ def test_common_stays_small() -> None:
         part = path.relative_to(folder).parts[0].removesuffix(".py")
         if part in ("contracts", "testing"):
             continue
-        group = "bus" if part == "bus" else "guards" if part in ("egress", "sealing", "evidence") else "core"
+        group = (
+            "bus" if part == "bus" else "guards" if part in ("addresses", "egress", "sealing", "evidence") else "core"
+        )
         used[group] += code_lines(path)
     assert {group: lines for group, lines in used.items() if lines > COMMON_BUDGETS[group]} == {}, used
 

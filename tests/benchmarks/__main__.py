@@ -9,7 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from steptrail_common.testing import programs
 from steptrail_common.testing.plugin import POSTGRES, RABBITMQ, Servers
 from steptrail_common.testing.process import free_port
 
-from tests.benchmarks import checks, floor, measures, peers
+from tests.benchmarks import checks, core, floor, measures, peers, streams, targets
 from tests.benchmarks.noop import STEPS
 from tests.e2e.product import PASSWORD, Product, poll
 from tests.e2e.topologies import PYTHON, ServiceProcess, distributed
@@ -47,13 +47,14 @@ def noop_embedded(folder: Path) -> Iterator[Product]:
 
 
 @contextmanager
-def noop_distributed(folder: Path, servers: Servers) -> Iterator[Product]:
+def noop_distributed(folder: Path, servers: Servers, *, settings: Mapping[str, str] | None = None) -> Iterator[Product]:
     """The distributed product, one replica each, with that worker in place of the crawler."""
-    with distributed(folder, servers, replicas=1) as product:
+    with distributed(folder, servers, replicas=1, settings=settings) as product:
         product.processes["crawler-1"].stop()
         port = free_port()
         command = [PYTHON, "-m", "tests.benchmarks.noop", "distributed", product.servers["rabbitmq"].url, str(port)]
-        worker = ServiceProcess("noop", command, {"PYTHONPATH": str(Path.cwd())}, port, "/readyz")
+        variables = {"PYTHONPATH": str(Path.cwd()), **(settings or {})}
+        worker = ServiceProcess("noop", command, variables, port, "/readyz")
         worker.start()
         try:
             yield product
@@ -79,13 +80,13 @@ def startup_seconds(folder: Path) -> float:
 async def of_product(product: Product, chromium: str | None, *, runs: int, rounds: int) -> dict[str, float]:
     await measures.define(product)
     await measures.throughput(product, runs=10)
-    before = measures.cpu_seconds(product)
+    before = measures.cpu_seconds(product.processes.values())
     many = [await measures.throughput(product, runs=runs) for _ in range(rounds)]
-    cpu = measures.cpu_seconds(product) - before
+    cpu = measures.cpu_seconds(product.processes.values()) - before
     figures = {
         "steps_per_second": statistics.median(many),
         "cpu_ms_per_step": 1000 * cpu / (rounds * runs * STEPS),
-        "memory_mb": measures.memory_mb(product),
+        "memory_mb": measures.memory_mb(product.processes.values()),
         "overhead_per_step_ms": await measures.overhead_ms(product),
     }
     if chromium:
@@ -106,7 +107,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check-rounds", type=int, default=200, help="checks of each kind, each beside its bare twin")
     parser.add_argument("--pages", type=int, default=1000, help="pages shown in Chromium before memory is measured")
-    parser.add_argument("--only", choices=["orchestration", "checks"])
+    parser.add_argument("--queued", type=int, default=0, help="runs that wait at once, at the end: 10000 for target P4")
+    parser.add_argument("--only", choices=["orchestration", "checks", "streams"])
     options = parser.parse_args()
     size = {"runs": options.runs, "rounds": options.rounds}
     servers = Servers()
@@ -114,20 +116,27 @@ def main() -> int:
     path = programs.chromium()
     chromium = str(path) if path else None
     try:
-        if options.only != "orchestration":
+        if options.only in (None, "checks"):
             found["checks"] = checks.measure(servers, chromium, rounds=options.check_rounds, pages=options.pages)
             checks.report(found["checks"])
-        if options.only != "checks":
-            orchestration = of_orchestration(servers, chromium, size)
+        if options.only in (None, "streams"):
+            found |= (live := streams.measure(servers))
+            streams.report(live)
+        if options.only in (None, "orchestration"):
+            orchestration = of_orchestration(servers, chromium, size, queued=options.queued)
             report(orchestration)
             found |= orchestration
     finally:
         servers.discard()
+    print()
+    print(*targets.lines(found), sep="\n")
     write(found, size)
     return 0
 
 
-def of_orchestration(servers: Servers, chromium: str | None, size: dict[str, int]) -> dict[str, dict[str, float]]:
+def of_orchestration(
+    servers: Servers, chromium: str | None, size: dict[str, int], *, queued: int
+) -> dict[str, dict[str, float]]:
     """Both topologies, between two measurements of the floor."""
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="steptrail-bench-") as scratch:
@@ -141,6 +150,9 @@ def of_orchestration(servers: Servers, chromium: str | None, size: dict[str, int
         (folder / "distributed").mkdir()
         with noop_distributed(folder / "distributed", servers) as product:
             found["distributed"] = asyncio.run(of_product(product, chromium, **size))
+        (folder / "core").mkdir()
+        with core.core(folder / "core", servers) as running:
+            found["core"] = asyncio.run(core.measure(running, **size, queued=queued))
         found |= peers.measure(servers, steps=STEPS, **size)
         again = asyncio.run(of_floor(servers, **size))
         found["floor"] = {name: (value + again[name]) / 2 for name, value in found["floor"].items()}
@@ -160,18 +172,21 @@ def report(found: dict[str, dict[str, float]]) -> None:
             line += f"{_cell(value):>{width}}{ratio:>8}"
         print(line)
     print("\nfloor: a bare aio-pika and asyncpg loop, measured before and after.")
+    print("\norchestrator and worker alone:")
+    for name, value in found["core"].items():
+        print(f"{name:34}{_cell(value):>10}")
     report_peers(found)
 
 
 def report_peers(found: dict[str, dict[str, float]]) -> None:
     """The same work by others, and how many times theirs ours is."""
-    print(f"\n{'peer':12}{'steps/s':>10}{'CPU ms/step':>14}{'MB':>8}{'embedded':>12}{'distributed':>13}")
+    print(f"\n{'peer':12}{'steps/s':>10}{'CPU ms/step':>14}{'MB':>8}{'embedded':>12}{'distributed':>13}{'core':>10}")
     for name in peers.PEERS:
         if name in found:
             theirs = found[name]
             line = f"{name:12}{theirs['steps_per_second']:>10.0f}"
             line += f"{theirs['cpu_ms_per_step']:>14.2f}{theirs['memory_mb']:>8.0f}"
-            for topology, width in (("embedded", 12), ("distributed", 13)):
+            for topology, width in (("embedded", 12), ("distributed", 13), ("core", 10)):
                 ratio = found[topology]["steps_per_second"] / theirs["steps_per_second"]
                 line += f"{ratio:>{width - 2}.2f} ×"
             print(line)

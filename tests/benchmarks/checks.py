@@ -1,6 +1,8 @@
 """What a check costs beside the bare library that does the same work, side by side in one run.
 
-Each pair takes turns, so that a noisy machine is equally noisy to both; the ratio is that of the medians.
+Each pair takes turns, so that a noisy machine is equally noisy to both; the ratio is that of the medians. Beside the
+time on the clock stands the processor time of this process, which others on the machine change least: targets and
+databases are processes of their own.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -110,20 +112,32 @@ class Worker:
             raise RuntimeError(f"the check failed: {result.message}")
 
 
-async def pair(ours: Once, bare: Once, rounds: int) -> tuple[float, float]:
-    """Median milliseconds of (ours, bare), each in turn, after a tenth of the rounds to warm up."""
-    spent: tuple[list[float], list[float]] = ([], [])
+class Spent(NamedTuple):
+    """Median milliseconds of one check."""
+
+    clock: float
+    processor: float
+
+
+async def pair(ours: Once, bare: Once, rounds: int) -> tuple[Spent, Spent]:
+    """What (ours, bare) took, each in turn, after a tenth of the rounds to warm up."""
+    clock: tuple[list[float], list[float]] = ([], [])
+    processor: tuple[list[float], list[float]] = ([], [])
     for turn in range(rounds + rounds // 10 + 1):
         for which, work in enumerate((ours, bare)):
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             await work()
             if turn > rounds // 10:
-                spent[which].append((time.perf_counter() - began) * 1000)
-    return statistics.median(spent[0]), statistics.median(spent[1])
+                clock[which].append((time.perf_counter() - began) * 1000)
+                processor[which].append((time.process_time() - used) * 1000)
+    medians = [Spent(statistics.median(clock[which]), statistics.median(processor[which])) for which in (0, 1)]
+    return medians[0], medians[1]
 
 
-def noted(figures: Figures, name: str, ours: float, bare: float) -> None:
-    figures |= {f"{name}_ms": ours, f"{name}_bare_ms": bare, f"{name}_ratio": ours / bare}
+def noted(figures: Figures, name: str, ours: Spent, bare: Spent) -> None:
+    figures |= {f"{name}_ms": ours.clock, f"{name}_bare_ms": bare.clock, f"{name}_ratio": ours.clock / bare.clock}
+    figures |= {f"{name}_processor_ms": ours.processor, f"{name}_bare_processor_ms": bare.processor}
+    figures[f"{name}_processor_ratio"] = ours.processor / bare.processor
 
 
 async def of_http(port: int, folder: Path, rounds: int) -> Figures:
@@ -201,7 +215,7 @@ async def of_database(url: str, folder: Path, rounds: int) -> Figures:
     sealed = seal(KEYS.public, DB_PASSWORD, connection_id="bench", field="password", host=target_host(opened.settings))
     connection = opened.model_copy(update={"sealed": {"password": sealed}})
     policy = EgressPolicy(exceptions=[f"127.0.0.1:{parts.port}"])
-    kind = DbQueryKind({"postgresql": PostgresqlEngine(policy, SystemClock(), allow_superuser=False)})
+    kind = DbQueryKind({"postgresql": lambda: PostgresqlEngine(policy, SystemClock(), allow_superuser=False)})
     worker, figures = Worker(kind, folder), Figures()
     check = {
         "type": "db_query",
@@ -307,11 +321,12 @@ def measure(servers: Servers, chromium: str | None, *, rounds: int, pages: int) 
 
 
 def report(figures: Figures) -> None:
-    """A table: ours, bare, ratio; then the single figures."""
-    print(f"\n{'check':14}{'ours ms':>10}{'bare ms':>10}{'ratio':>8}")
+    """A table: ours, bare, ratio, on the clock and of the processor; then the single figures."""
+    print(f"\n{'check':14}{'ours ms':>10}{'bare ms':>10}{'ratio':>8}{'ours cpu':>12}{'bare cpu':>10}{'ratio':>8}")
     for name in ("web_crawl", "api_call", "db_query", "rendered"):
         if f"{name}_ms" in figures:
-            ours, bare = figures[f"{name}_ms"], figures[f"{name}_bare_ms"]
-            print(f"{name:14}{ours:>10.2f}{bare:>10.2f}{ours / bare:>8.2f}")
+            row = [figures[f"{name}{unit}"] for unit in ("_ms", "_bare_ms", "_ratio")]
+            row += [figures[f"{name}{unit}"] for unit in ("_processor_ms", "_bare_processor_ms", "_processor_ratio")]
+            print("{:14}{:>10.2f}{:>10.2f}{:>8.2f}{:>12.2f}{:>10.2f}{:>8.2f}".format(name, *row))
     single = {name: value for name, value in figures.items() if not name.endswith(("_ms", "_ratio"))}
     print(json.dumps({name: round(value, 1) for name, value in single.items()}))

@@ -4,15 +4,18 @@ import asyncio
 import json
 import statistics
 import time
+from collections.abc import Iterable
 from typing import Any
 
+import aiohttp
 import httpx2
 import psutil
 from playwright.async_api import async_playwright
 
-from tests.benchmarks.noop import DEFINITION, PROCESS_ID, STEPS
+from tests.benchmarks.noop import DEFINITION, PROCESS_ID, STEPS, new_run
 from tests.e2e.conftest import CHROMIUM_FLAGS
 from tests.e2e.product import PASSWORD, Product
+from tests.e2e.topologies import ServiceProcess
 
 CLICKS = 20
 RUN_LIMIT_SECONDS = 120
@@ -33,16 +36,17 @@ async def define(product: Product) -> None:
 
 async def throughput(product: Product, *, runs: int) -> float:
     """Steps per second with `runs` started at once: from the first request to the last `run.finished` in a stream."""
-    async with api(product) as client:
+    # aiohttp, because these requests share the cores with what is measured and should take little of them.
+    headers = {"Authorization": f"Bearer {product.token}"}
+    connector = aiohttp.TCPConnector(limit=200)
+    async with aiohttp.ClientSession(f"{product.url}/api/v1/", headers=headers, connector=connector) as client:
         wanted: set[str] = set()
         finished: dict[str, str] = {}
         ready, done = asyncio.Event(), asyncio.Event()
         watching = asyncio.create_task(_watch(client, wanted, finished, ready, done, runs))
         await ready.wait()
         began = time.perf_counter()
-        body = {"process_id": PROCESS_ID, "inputs": {}}
-        answers = await asyncio.gather(*(client.post("/runs", json=body) for _ in range(runs)))
-        wanted.update(answer.json()["run_id"] for answer in answers)
+        wanted.update(await asyncio.gather(*(_begun(client) for _ in range(runs))))
         async with asyncio.timeout(RUN_LIMIT_SECONDS):
             while not wanted <= finished.keys():
                 await asyncio.sleep(0.005)
@@ -53,8 +57,15 @@ async def throughput(product: Product, *, runs: int) -> float:
         return runs * STEPS / elapsed
 
 
+async def _begun(client: aiohttp.ClientSession) -> str:
+    """The id of a new run."""
+    async with client.post("runs", json=new_run()) as answer:
+        assert answer.status == 202, await answer.text()
+        return str((await answer.json())["run_id"])
+
+
 async def _watch(
-    client: httpx2.AsyncClient,
+    client: aiohttp.ClientSession,
     wanted: set[str],
     finished: dict[str, str],
     ready: asyncio.Event,
@@ -62,29 +73,32 @@ async def _watch(
     runs: int,
 ) -> None:
     params = {"process_id": PROCESS_ID}
-    async with client.stream("GET", "/events", params=params, headers={"Accept": "text/event-stream"}) as answer:
+    endless = aiohttp.ClientTimeout(total=None)
+    asked = client.get("events", params=params, headers={"Accept": "text/event-stream"}, timeout=endless)
+    async with asked as answer:
         ready.set()
-        name = ""
-        async for line in answer.aiter_lines():
-            if line.startswith("event:"):
+        name = b""
+        async for line in answer.content:
+            if line.startswith(b"event:"):
                 name = line[6:].strip()
-            elif line.startswith("data:") and name == "run.finished":
+            elif line.startswith(b"data:") and name == b"run.finished":
                 data = json.loads(line[5:])
                 finished[data["run_id"]] = data["status"]
 
 
-def cpu_seconds(product: Product) -> float:
-    """User and system time so far of all its processes, those it started included."""
-    return sum(sum(process.cpu_times()[:2]) for process in _processes(product))
+def cpu_seconds(processes: Iterable[ServiceProcess]) -> float:
+    """User and system time so far of all of them, those they started included."""
+    return sum(sum(process.cpu_times()[:2]) for process in families(processes))
 
 
-def memory_mb(product: Product) -> float:
-    """Resident, of all its processes."""
-    return sum(process.memory_info().rss for process in _processes(product)) / 1e6
+def memory_mb(processes: Iterable[ServiceProcess]) -> float:
+    """Resident, of all of them, those they started included."""
+    return sum(process.memory_info().rss for process in families(processes)) / 1e6
 
 
-def _processes(product: Product) -> list[psutil.Process]:
-    mine = {f"127.0.0.1:{process.port}" for process in product.processes.values()}
+def families(processes: Iterable[ServiceProcess]) -> list[psutil.Process]:
+    """The processes that listen, and those they started."""
+    mine = {f"127.0.0.1:{process.port}" for process in processes}
     roots = [
         psutil.Process(pid)
         for pid in {
@@ -109,7 +123,7 @@ async def overhead_ms(product: Product) -> float:
 
 
 async def _run(client: httpx2.AsyncClient) -> dict[str, Any]:
-    run_id = (await client.post("/runs", json={"process_id": PROCESS_ID, "inputs": {}})).json()["run_id"]
+    run_id = (await client.post("/runs", json=new_run())).json()["run_id"]
     while True:
         run: dict[str, Any] = (await client.get(f"/runs/{run_id}")).json()
         if run["ended_at"]:

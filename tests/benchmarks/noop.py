@@ -6,10 +6,14 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
+from steptrail_checks.politeness import OFF, Politeness
 from steptrail_checks.port import CheckContext, Observation, OpenedConnection
 from steptrail_checks.subjects import TableSubject
 from steptrail_checks.worker import WorkerLoop
+from steptrail_common import telemetry
 from steptrail_common.bus import connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.clock import SystemClock
@@ -25,19 +29,35 @@ DEFINITION = {
     "process": PROCESS_ID,
     "name": "Ten steps that do nothing",
     "timeout": "10m",
+    "inputs": {"order": {"required": False, "default": "0"}},
     "steps": [
-        {"id": f"s{number}", "name": f"Step {number}", "check": {"type": "api_call", "url": "http://example.com/"}}
+        {
+            "id": f"s{number}",
+            "name": f"Step {number}",
+            "check": {"type": "api_call", "url": "http://example.com/${{ inputs.order }}"},
+        }
         for number in range(1, STEPS + 1)
     ],
 }
+CONCURRENCY = 200
+LASTS = "BENCH_STEP_SECONDS"
+"""The variable that makes a step last, for what wants its events evenly spread."""
+
+
+def new_run() -> dict[str, Any]:
+    """The body of a request for a run. Each asks for something else: equal looks at the same moment would be done once
+    for all of them."""
+    return {"process_id": PROCESS_ID, "inputs": {"order": uuid4().hex}}
 
 
 class NoopKind:
-    """Answers every `api_call` at once."""
+    """Answers every `api_call` at once, or after the time it is told."""
 
     type = "api_call"
 
     async def check(self, context: CheckContext) -> Observation:
+        if seconds := float(os.environ.get(LASTS, "0")):
+            await asyncio.sleep(seconds)
         return Observation(subject=TableSubject(columns=(), rows=()), target="nothing")
 
     async def test(self, connection: OpenedConnection) -> ConnectionRights:
@@ -56,7 +76,9 @@ def noop_worker(bus: Bus) -> Service:
         SecretsKeyring(()),
         SystemClock(),
         worker_id=f"noop-{os.getpid()}",
-        concurrency=200,
+        concurrency=CONCURRENCY,
+        # Nobody is asked, so nobody is spared: with the rate that spares a target, this would measure the rate.
+        politeness=Politeness(rate=OFF, concurrency=CONCURRENCY),
     )
     return Service(
         name="noop",
@@ -70,9 +92,11 @@ def noop_worker(bus: Bus) -> Service:
 async def embedded(folder: Path, port: int) -> None:
     """The embedded product with this worker in place of its own."""
     from steptrail_embedded.compose import Options, compose
+    from steptrail_embedded.memory import spare_memory
     from steptrail_embedded.paths import DataFolder
     from steptrail_gateway.service import create_api_token
 
+    spare_memory()
     data = DataFolder(folder)
     data.prepare()
     whole = compose(Options(data=data, port=port, demo=False))
@@ -99,6 +123,7 @@ if __name__ == "__main__":
     import uvloop
 
     kind, where, number = sys.argv[1:4]
+    telemetry.configure("steptrail-noop", level=os.environ.get("STEPTRAIL_LOG_LEVEL", "info"))
     work = embedded(Path(where), int(number)) if kind == "embedded" else distributed(where, int(number))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)

@@ -1,29 +1,34 @@
 """What goes wrong, on purpose: each fault takes a running system, harms it, and leaves it healed."""
 
-import asyncio
+import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import aio_pika
-import aiormq
 import httpx2
-from steptrail_common.contracts.workers import HEARTBEATS_QUEUE, RESULTS_QUEUE, request_queue
+from steptrail_common.testing import programs
 
 from ..e2e.product import Product
-from .oracle import Story
+from .story import Story
+from .tampering import delete_queues, hold_results, poison, repeat_results
 
-REQUESTS_QUEUE = request_queue("api_call")
+ROOT = Path(__file__).parents[2]
+SEARCHED = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+"""Where processes with a composition root of the tests find it."""
+DEATH_SECONDS = 25.0
+"""So long a process that is to die at its place waits for the work that brings it there."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """`harm` returns how many single faults it made. `ends`: how runs may end under it. `slow`: the target answers
-    slowly and all press at once, so that everybody is busy. `late`: results must be late. `smoke`: part of every test
+    slowly and all press at once, so that everybody is busy. `late`: results must be late. `repairs`: requests may be
+    sent again, because it takes them or their answers away, or the voice of who has them. `smoke`: part of every test
     run, not only of `make chaos`."""
 
     name: str
@@ -31,6 +36,7 @@ class Fault:
     ends: frozenset[str] = frozenset({"success"})
     slow: bool = False
     late: bool = False
+    repairs: bool = False
     smoke: bool = False
 
 
@@ -57,6 +63,31 @@ def kill_crawlers(product: Product, story: Story, chance: random.Random) -> int:
 def kill_gateway(product: Product, story: Story, chance: random.Random) -> int:
     """Before and after it has passed a request on: clients ask again with their key."""
     return sum(_killed(product, (name,), chance.uniform(0.2, 1.0)) for name in ("gateway-1", "gateway-2"))
+
+
+def crawlers_die_with_results(product: Product, story: Story, chance: random.Random) -> int:
+    """Exactly between work that is done and its result's confirm, on both sides of it: a check is done again, or its
+    result is known and its request comes once more."""
+    return _died(product, "crawler", chance, times=3)
+
+
+def gateways_die_around_the_commit(product: Product, story: Story, chance: random.Random) -> int:
+    """With the request for a new run in their hands, and with the answer to it: only the key tells the two apart."""
+    return _died(product, "gateway", chance, times=2)
+
+
+def _died(product: Product, service: str, chance: random.Random, *, times: int) -> int:
+    """Both replicas start anew, one to die before and one after, so many times; then both are well. How many did."""
+    found = [product.processes[f"{service}-{number}"] for number in (1, 2)]
+    deaths = 0
+    for _ in range(times):
+        for process, place in zip(found, chance.sample(["before", "after"], 2), strict=True):
+            command = [sys.executable, "-m", "tests.chaos.dying", service, place]
+            process.again(command, ready=False, PYTHONPATH=SEARCHED)
+        deaths += sum(process.ended(DEATH_SECONDS) for process in found)
+    for process in found:
+        process.again()
+    return deaths
 
 
 def kill_reporting_and_notifier(product: Product, story: Story, chance: random.Random) -> int:
@@ -113,98 +144,59 @@ def pause_crawler(product: Product, story: Story, chance: random.Random) -> int:
     return 1
 
 
-def delete_queues(product: Product, story: Story, chance: random.Random) -> int:
-    """With everything in them: the broker is disposable."""
-    broker = product.servers["rabbitmq"]
-    names = [name for name in broker.queues() if name.startswith("steptrail.")]
-    deleted: list[str] = []
-
-    async def delete() -> None:
-        async with await aio_pika.connect(broker.url) as connection:
-            for name in names:
-                channel = await connection.channel()
-                try:
-                    await channel.queue_delete(name)
-                    deleted.append(name)
-                except aiormq.exceptions.ChannelLockedResource:
-                    pass  # a gateway's own: only its connection may
-
-    asyncio.run(delete())
-    return len(deleted)
+def cut_network(product: Product, story: Story, chance: random.Random) -> int:
+    """Several times in a row, every connection to the broker breaks."""
+    cuts = chance.randint(3, 6)
+    for _ in range(cuts):
+        product.servers["network"].cut()
+        time.sleep(chance.uniform(0.2, 1.5))
+    return cuts
 
 
-def poison(product: Product, story: Story, chance: random.Random) -> int:
-    """Messages that nobody of ours would send, to every queue that we read."""
-    bodies = [
-        b"",
-        b"not json",
-        b"[]",
-        b'{"items": 7}',
-        b"[" * 100_000,
-        b'{"version": 99, "items": []}',
-        b"\xff\xfe\x00",
-    ]
-    queues = (REQUESTS_QUEUE, RESULTS_QUEUE, HEARTBEATS_QUEUE)
-
-    async def send() -> None:
-        async with await aio_pika.connect(product.servers["rabbitmq"].url) as connection:
-            channel = await connection.channel()
-            for body in bodies:
-                for queue in queues:
-                    await channel.default_exchange.publish(aio_pika.Message(body), queue)
-
-    asyncio.run(send())
-    return len(bodies) * len(queues)
+def black_hole(product: Product, story: Story, chance: random.Random) -> int:
+    """Connections to the broker stay open and nothing passes: longer than a publisher waits for its confirm."""
+    product.servers["network"].swallow(True)
+    time.sleep(chance.uniform(6, 9))
+    product.servers["network"].swallow(False)
+    return 1
 
 
-def repeat_results(product: Product, story: Story, chance: random.Random) -> int:
-    """A neighbour on the queue of results takes some and puts each back up to five times, out of order."""
-    taken = 0
-
-    async def shuffle() -> None:
-        nonlocal taken
-        async with await aio_pika.connect(product.servers["rabbitmq"].url) as connection:
-            channel = await connection.channel()
-            await channel.set_qos(prefetch_count=20)
-            queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
-            arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
-            tag = await queue.consume(arrived.put)
-            held: list[aio_pika.abc.AbstractIncomingMessage] = []
-            end = time.monotonic() + 6
-            while time.monotonic() < end:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.3):
-                        while len(held) < 5:
-                            held.append(await arrived.get())
-                chance.shuffle(held)
-                taken += await _put_back(channel, held, chance)
-            await queue.cancel(tag)
-            while not arrived.empty():
-                held.append(arrived.get_nowait())
-            taken += await _put_back(channel, held, chance)
-
-    asyncio.run(shuffle())
-    return taken
+def memory_alarm(product: Product, story: Story, chance: random.Random) -> int:
+    """The broker has no memory left and reads from no publisher."""
+    product.servers["rabbitmq"].alarm(True)
+    time.sleep(chance.uniform(4, 7))
+    product.servers["rabbitmq"].alarm(False)
+    return 1
 
 
-async def _put_back(
-    channel: aio_pika.abc.AbstractChannel, held: list[aio_pika.abc.AbstractIncomingMessage], chance: random.Random
-) -> int:
-    copies = 0
-    for message in held:
-        for _ in range(chance.randint(1, 5)):
-            again = aio_pika.Message(
-                message.body,
-                headers=message.headers,
-                message_id=message.message_id,
-                content_type=message.content_type,
-                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            )
-            await channel.default_exchange.publish(again, RESULTS_QUEUE)
-            copies += 1
-        await message.ack()
-    held.clear()
-    return copies
+def wrong_clocks(product: Product, story: Story, chance: random.Random) -> int:
+    """A worker that lives tomorrow, a worker, an orchestrator and a gateway that live yesterday."""
+    library = programs.faketime()
+    if library is None:
+        reason = programs.install("faketime")
+        library = programs.faketime()
+        assert library is not None, reason
+    wrong = {"crawler-1": "+1d", "crawler-2": "-1d", "orchestrator-1": "-1d", "gateway-2": "+1d"}
+    for name, offset in wrong.items():
+        product.processes[name].again(
+            LD_PRELOAD=str(library), FAKETIME=offset, FAKETIME_DONT_FAKE_MONOTONIC="1", DONT_FAKE_MONOTONIC="1"
+        )
+    time.sleep(chance.uniform(4, 6))
+    for name in wrong:
+        product.processes[name].again()
+    return len(wrong)
+
+
+def failing_adapters(product: Product, story: Story, chance: random.Random) -> int:
+    """What was committed or published is told as an error, by orchestrators, reporting and notifier."""
+    names = ("orchestrator-1", "orchestrator-2", "reporting-1", "notifier-1")
+    for name in names:
+        command = [sys.executable, "-m", "tests.chaos.faulty", name.partition("-")[0], str(chance.randrange(10**6))]
+        product.processes[name].again(command, PYTHONPATH=SEARCHED)
+    time.sleep(chance.uniform(6, 9))
+    for name in names:
+        product.processes[name].again()
+    return len(names)
 
 
 def cancel_storm(product: Product, story: Story, chance: random.Random) -> int:
@@ -235,16 +227,24 @@ def _cancel(product: Product, story: Story, run_id: str) -> int:
 FAULTS = [
     Fault("both orchestrators killed", kill_orchestrators, smoke=True),
     Fault("crawlers killed in mid-step", kill_crawlers),
+    Fault("crawlers die with their results", crawlers_die_with_results),
     Fault("gateways killed", kill_gateway, smoke=True),
+    Fault("gateways die around the commit", gateways_die_around_the_commit),
     Fault("reporting and notifier killed", kill_reporting_and_notifier),
     Fault("all processes killed", kill_everything),
-    Fault("broker killed", kill_server("rabbitmq"), smoke=True),
-    Fault("broker restarted", restart_broker),
-    Fault("broker frozen", freeze_broker),
-    Fault("all queues deleted", delete_queues, smoke=True),
+    Fault("broker killed", kill_server("rabbitmq"), repairs=True, smoke=True),
+    Fault("broker restarted", restart_broker, repairs=True),
+    Fault("broker frozen", freeze_broker, repairs=True),
+    Fault("all queues deleted", delete_queues, repairs=True, smoke=True),
     Fault("PostgreSQL killed", kill_server("postgres"), smoke=True),
     Fault("MongoDB killed", kill_server("mongo")),
-    Fault("crawler paused past its leases", pause_crawler, slow=True, late=True, smoke=True),
+    Fault("crawler paused past its leases", pause_crawler, slow=True, late=True, repairs=True, smoke=True),
+    Fault("network cut", cut_network, repairs=True),
+    Fault("network a black hole", black_hole, repairs=True),
+    Fault("memory alarm of the broker", memory_alarm, repairs=True),
+    Fault("clocks a day wrong", wrong_clocks),
+    Fault("answers lost after commit and publish", failing_adapters),
+    Fault("results held back", hold_results, repairs=True),
     Fault("poison messages", poison),
     Fault("results repeated and shuffled", repeat_results),
     Fault("cancel storm", cancel_storm, ends=frozenset({"success", "cancelled"}), slow=True),

@@ -10,13 +10,19 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+SLOW, SLOWER = "slow", 100
+WAIT = "wait"
+
 
 @dataclass
 class Target:
-    """`GET /<step>/<order>` answers after `seconds`; `POST /hook` takes a webhook."""
+    """`GET /<step>/<order>` answers after `seconds`, the step `slow` a hundred times later, `wait` not before it may;
+    `POST /hook` takes a webhook."""
 
     url: str = ""
     seconds: float = 0.05
+    open: threading.Event = field(default_factory=threading.Event)
+    """Until it is set, the step `wait` is not answered."""
     hits: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests by (order, step)."""
     last_hit: dict[str, float] = field(default_factory=dict)
@@ -25,16 +31,32 @@ class Target:
     """Webhooks by run id."""
     message_ids: Counter[str] = field(default_factory=Counter)
     """Webhooks by their stable id."""
+    tokens: set[str] = field(default_factory=set)
+    """What came as `Authorization`."""
+    most_at_once: int = 0
+    """Orders whose steps were under way at the same moment, at most."""
+    _under_way: Counter[str] = field(default_factory=Counter)
+    """Requests that are not answered yet, by order."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def address(self) -> str:
         return urlsplit(self.url).netloc
 
-    def asked(self, step: str, order: str) -> None:
+    @contextmanager
+    def asked(self, step: str, order: str) -> Iterator[None]:
+        """A request, until it is answered. Repeats of the same order count once in `most_at_once`."""
         with self._lock:
             self.hits[order, step] += 1
             self.last_hit[order] = time.monotonic()
+            self._under_way[order] += 1
+            self.most_at_once = max(self.most_at_once, len(+self._under_way))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[order] -= 1
+                self._under_way = +self._under_way
 
     def hooked(self, message_id: str, body: str) -> None:
         run_id = json.loads(body)["data"]["run_id"]
@@ -53,8 +75,12 @@ def target() -> Iterator[Target]:
 
         def do_GET(self) -> None:
             step, order = self.path.strip("/").split("/")[:2]
-            made.asked(step, order)
-            time.sleep(made.seconds)
+            if token := self.headers["authorization"]:
+                made.tokens.add(token)
+            with made.asked(step, order):
+                if step == WAIT:
+                    made.open.wait()
+                time.sleep(made.seconds * (SLOWER if step == SLOW else 1))
             self._answer(json.dumps({"state": "OK", "order": order}).encode())
 
         def do_POST(self) -> None:

@@ -3,14 +3,19 @@
 import json
 import os
 import random
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..e2e.product import Product
+from .clients import Clients
 from .conftest import Stage
 from .faults import FAULTS, Fault
-from .oracle import Clients, Story
+from .story import Story
 
 FULL = os.environ.get("STEPTRAIL_CHAOS") == "full"
 ROUNDS = int(os.environ.get("STEPTRAIL_CHAOS_ROUNDS", "3" if FULL else "1"))
@@ -33,7 +38,7 @@ def test_what_was_accepted_ends_once_and_is_told(stage: Stage, fault: Fault, num
     """While clients press Check, something dies: afterwards everything they were told is so, in runs, events, stream,
     history and notifications, each exactly once."""
     seed = SEED + number
-    story, chance = Story(), random.Random(f"{seed} {fault.name}")
+    story, chance = Story(repairs_expected=fault.repairs), random.Random(f"{seed} {fault.name}")
     stage.oracle.begin()
     clients = Clients(stage.product, story, chance.randrange(10**9), prefix=f"{fault.name.replace(' ', '-')}-{number}-")
     stage.target.seconds = SLOW_SECONDS if fault.slow else QUICK_SECONDS
@@ -57,8 +62,17 @@ def test_what_was_accepted_ends_once_and_is_told(stage: Stage, fault: Fault, num
         "recovery_seconds": round(story.recovery_seconds, 1),
     }
     record_property("chaos", json.dumps(row))
-    assert story.violations == [], f"seed {seed}: " + "\n".join(story.violations[:20])
+    kept = _kept_logs(stage.product) if story.violations else None
+    assert story.violations == [], f"seed {seed}, logs in {kept}: " + "\n".join(story.violations[:20])
     assert len(story.accepted) == RUNS
     assert faults > 0, "nothing was harmed"
     if fault.late:
         assert story.late > 0, "a worker that came back late must have been refused"
+
+
+def _kept_logs(product: Product) -> Path:
+    """What the processes said, where it outlives them."""
+    folder = Path(tempfile.mkdtemp(prefix="steptrail-chaos-"))
+    for name, process in product.processes.items():
+        shutil.copy(process.folder / "log", folder / f"{name}.log")
+    return folder

@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from uuid import uuid4
 
 from playwright.sync_api import Browser, Page, expect
 
 from .product import PASSWORD, Product
+
+AXE: Final = Path(__file__).parents[2] / "services/gateway/ui/node_modules/axe-core/axe.min.js"
+RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOK: Final = """async rules => (await axe.run({ runOnly: rules })).violations.map(
+    fault => `${fault.id}: ${fault.nodes.map(node => node.html.slice(0, 200)).join(' | ')}`)"""
 
 ANSWER_MS = 30_000
 """How long a page may take to show what it was asked for, on a busy machine."""
@@ -39,6 +45,13 @@ def browsing(
     finally:
         context.close()
     assert faults == []
+
+
+def axe_faults(page: Page) -> list[str]:
+    """What axe finds on the page as it stands: WCAG 2.2 AA and best practice. The page was opened with `bypass_csp`."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.add_script_tag(path=AXE)
+    return list(page.evaluate(LOOK, RULES))
 
 
 def foreign(url: str, own: str) -> bool:

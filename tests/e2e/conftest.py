@@ -24,11 +24,12 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--enable-precise-memory-info",  # else the heap is told in coarse steps
 ]
 
 
 STORY_SECONDS = 300
-"""Limit of one end-to-end test, with the start of the product it may be the first to need."""
+"""Limit of one end-to-end test that names none, with the start of the product it may be the first to need."""
 
 
 expect.set_options(timeout=ANSWER_MS)
@@ -43,7 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     stories = [item for item in items if item.path.is_relative_to(here)]
     for item in stories:
-        item.add_marker(pytest.mark.timeout(STORY_SECONDS))
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(STORY_SECONDS))
     stories.sort(key=_lateness)
     items[:] = [item for item in items if not item.path.is_relative_to(here)] + stories
 

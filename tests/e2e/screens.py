@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page
 
-from .product import Product
+from .product import Product, eventually
 
 PROCESS: Final = "order-to-cash-demo"
 HOSTILE: Final = "<img src=x onerror=\"window.owned='yes'\"><script>window.owned='yes'</script>"
@@ -32,8 +32,8 @@ def key(name: str) -> Callable[[Page], None]:
     return lambda page: page.keyboard.press(name)
 
 
-def screens(run: str, scheduled: str) -> list[Screen]:
-    """All of them. `run` is a stuck run, `scheduled` a process with schedules."""
+def screens(run: str, scheduled: str, incident: str) -> list[Screen]:
+    """All of them. `run` is a stuck run, `scheduled` a process with schedules, `incident` one of hostile text."""
     return [
         Screen("sign-in", "/sign-in"),
         Screen("overview", "/"),
@@ -52,10 +52,17 @@ def screens(run: str, scheduled: str) -> list[Screen]:
         Screen("new process", "/processes/new"),
         Screen("editor", f"/processes/{PROCESS}/edit"),
         Screen("editor of hostile text", "/processes/hostile/edit"),
+        Screen("stuck boards", "/stuck-boards"),
         Screen("stuck board", f"/processes/{PROCESS}/stuck-board"),
         Screen("keys of a step", f"/processes/{PROCESS}/stuck-board?step=invoice_file"),
         Screen("history", "/history"),
         Screen("trends", f"/history/trends?process_id={PROCESS}"),
+        Screen("incidents", "/incidents"),
+        Screen("incident", f"/incidents/{incident}"),
+        Screen("acknowledge an incident", f"/incidents/{incident}", button("Acknowledge")),
+        Screen("resolved incidents", "/incidents?state=resolved"),
+        Screen("no incident", "/incidents?process_id=nothing-is-called-so"),
+        Screen("unknown incident", "/incidents/0"),
         Screen("channels", "/notifications"),
         Screen("new channel", "/notifications", button("New channel")),
         Screen("rules", "/notifications?tab=rules"),
@@ -102,7 +109,11 @@ def furnish(product: Product, webhook: str) -> list[Screen]:
     for order in ("4712", "9999", "4713"):
         product.check(PROCESS, order)
     product.check("hostile", text=HOSTILE)
-    return screens(product.check(PROCESS, "4711")["run_id"], "hostile")
+    run = product.check(PROCESS, "4711")
+    with product.client() as client:
+        params = {"process_id": "hostile"}
+        (incident, *_) = eventually(lambda: client.get("/incidents", params=params).json()["items"])
+    return screens(run["run_id"], "hostile", incident["incident_id"])
 
 
 def hostile_process() -> dict[str, Any]:

@@ -42,7 +42,7 @@ def test_the_board_leads_from_the_funnel_to_a_key_and_its_run(product: Product, 
 
 @pytest.mark.req("NFR-010")
 def test_viewers_read_the_board_and_take_none(product: Product, browser: Browser) -> None:
-    """Asking the databases anew, and checking a key, is for operators."""
+    """Asking the databases anew, and checking a key, is for operators; their board is seen without a reload."""
     with product.client() as client:
         assert client.post(f"/processes/{PROCESS}/stuck-board").status_code == 200
     with browsing(product, browser, person(product, "viewer")) as page:
@@ -50,6 +50,11 @@ def test_viewers_read_the_board_and_take_none(product: Product, browser: Browser
         expect(page.get_by_test_id("board-verdict")).to_contain_text("open keys wait")
         expect(page.get_by_role("button", name="Take")).to_have_count(0)
         expect(page.get_by_role("button", name="Check")).to_have_count(0)
+        taken = page.get_by_text("Taken").get_by_role("time")
+        before = taken.get_attribute("datetime")
+        with product.client() as client:
+            assert client.post(f"/processes/{PROCESS}/stuck-board").status_code == 200
+        expect(taken).not_to_have_attribute("datetime", before or "")
 
 
 def test_a_process_without_open_keys_has_no_board(page: Page) -> None:
@@ -59,3 +64,22 @@ def test_a_process_without_open_keys_has_no_board(page: Page) -> None:
     expect(page.get_by_role("link", name="Stuck board", exact=True)).to_have_count(0)
     page.goto("/processes/shop-health-demo/stuck-board")
     expect(page.get_by_role("alert")).to_contain_text("has no population")
+
+
+@pytest.mark.req("FR-017")
+def test_every_board_is_found_from_the_navigation(product: Product, page: Page) -> None:
+    """The list says of each board how many wait and since when; a column of its small funnel opens those keys."""
+    with product.client() as client:
+        assert client.post(f"/processes/{PROCESS}/stuck-board").status_code == 200
+    page.get_by_role("link", name="Stuck boards", exact=True).click()
+    line = page.locator(f"[data-board={PROCESS}]")
+    expect(line).to_contain_text("3 of 7 open keys wait")
+    expect(line).to_contain_text("oldest")
+    expect(page.locator("[data-board=shop-health-demo]")).to_have_count(0)
+    line.get_by_role("link", name="5 Invoice file reached the bank folder: 2 keys wait").click()
+    expect(page.locator("[data-board-step=invoice_file]")).to_have_attribute("aria-pressed", "true")
+    current = page.get_by_role("navigation", name="Main").locator("[aria-current=page]")
+    expect(current).to_have_text(["Stuck boards"])
+    page.get_by_role("navigation", name="Where you are").get_by_role("link", name="Stuck boards").click()
+    line.get_by_role("link", name="Order to cash (demo)", exact=True).click()
+    expect(page.get_by_test_id("board-verdict")).to_be_visible()

@@ -61,6 +61,20 @@ def test_a_connection_is_made_tested_changed_and_deleted(product: Product, page:
 
 
 @pytest.mark.req("FR-012")
+def test_a_connection_in_use_names_who_uses_it(page: Page) -> None:
+    """On its page, and in the place of the question whether to delete it: it cannot be deleted."""
+    page.goto("/connections/demo-order-service")
+    users = page.get_by_role("list", name="Used by")
+    expect(users.get_by_role("link", name="Order to cash (demo)")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog", name="Demo order service is in use")
+    expect(dialog.get_by_role("link", name="Order to cash (demo)")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Delete the connection")).to_have_count(0)
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_have_count(0)
+
+
+@pytest.mark.req("FR-012")
 def test_the_rights_of_an_account_are_shown_as_words(page: Page) -> None:
     """A database that is opened read-only is green and says so, in the list as well."""
     page.goto("/connections/demo-erp")
@@ -111,6 +125,33 @@ def test_a_target_that_does_not_answer_says_why(product: Product, page: Page) ->
     page.get_by_role("button", name="Test connection").click()
     expect(page.get_by_text("It does not work")).to_be_visible()
     with product.client() as client:
+        assert client.delete(f"/connections/{made}").status_code == 204
+
+
+def test_a_half_filled_form_is_not_lost_by_a_click(product: Product, page: Page) -> None:
+    """Leaving a form with changes asks first, for a new connection as for one that is there; saving asks nothing."""
+    made = f"kept-{uuid4().hex[:8]}"
+    page.goto("/connections/new?kind=http")
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_role("heading", name="History", level=1)).to_be_visible()
+    page.goto("/connections/new?kind=http")
+    page.get_by_label("Name", exact=True).fill(made)
+    page.get_by_role("link", name="History", exact=True).click()
+    question = page.get_by_role("dialog", name="Leave without saving?")
+    question.get_by_role("button", name="Stay").click()
+    page.get_by_role("button", name="Another kind").click()
+    question.get_by_role("button", name="Stay").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value(made)
+    page.get_by_label("Base URL").fill("https://example.com")
+    page.get_by_role("button", name="Make the connection").click()
+    expect(page.get_by_role("heading", name=made, level=1)).to_be_visible()
+    expect(question).to_have_count(0)
+    page.get_by_label("Description").fill("Half done")
+    page.get_by_role("link", name="History", exact=True).click()
+    question.get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", name="History", level=1)).to_be_visible()
+    with product.client() as client:
+        assert client.get(f"/connections/{made}").json()["description"] is None
         assert client.delete(f"/connections/{made}").status_code == 204
 
 

@@ -41,7 +41,8 @@ def test_a_channel_is_made_tested_and_told_by_a_rule(product: Product, page: Pag
     dialog.get_by_label("Tell").select_option(label=name)
     for moment in ("stuck", "timed out", "could not be checked", "good again"):
         dialog.get_by_label(moment, exact=True).uncheck()
-    dialog.get_by_label("Of process").select_option("order-to-cash-demo")
+    dialog.get_by_label("Of process").fill("order-to-cash-demo")
+    expect(dialog.get_by_label("Of process")).to_have_accessible_description("Order to cash (demo)")
     dialog.get_by_label("After failures in a row").fill("none")
     dialog.get_by_role("button", name="Make the rule").click()
     expect(dialog.get_by_label("After failures in a row")).to_have_attribute("aria-invalid", "true")
@@ -89,3 +90,37 @@ def test_operators_see_the_log_alone(product: Product, browser: Browser) -> None
         page.get_by_role("link", name="Notifications", exact=True).click()
         expect(page.get_by_label("State")).to_be_visible()
         expect(page.get_by_role("tab")).to_have_count(0)
+
+
+@pytest.mark.req("IR-8")
+def test_a_rule_is_changed_where_it_stands(product: Product, page: Page, webhook_sink: WebhookSink) -> None:
+    """The form holds what the rule says; what is saved counts for the next run, and the rule keeps its id."""
+    channel, rule = f"desk-{uuid4().hex[:6]}", f"rule-{uuid4().hex[:6]}"
+    body = {"rule_id": rule, "channel_id": channel, "on": ["success"], "category": "Billing", "remind_every": "4h"}
+    with product.client() as client:
+        made = {"channel_id": channel, "name": channel, "url": webhook_sink.url}
+        assert client.post("/channels", json=made).status_code == 201
+        assert client.post("/rules", json=body).status_code == 201
+    page.goto("/notifications?tab=rules")
+    page.get_by_role("button", name=f"Edit the rule {rule}").click()
+    dialog = page.get_by_role("dialog", name="Change this rule")
+    expect(dialog.get_by_label("Of category")).to_have_value("Billing")
+    expect(dialog.get_by_label("Remind every")).to_have_value("4h")
+    expect(dialog.get_by_label("success", exact=True)).to_be_checked()
+    dialog.get_by_label("success", exact=True).uncheck()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert").first).to_be_visible()
+    dialog.get_by_label("failed", exact=True).check()
+    dialog.get_by_label("Of process").fill("order-to-cash-demo")
+    dialog.get_by_label("Remind every").fill("")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    row = page.get_by_role("row").filter(has_text=rule)
+    expect(row).to_contain_text("order-to-cash-demo")
+    expect(row).to_contain_text("at once")
+
+    run = product.check("order-to-cash-demo", "9999")
+    eventually(lambda: any(run["run_id"] in hit.body and rule in hit.body for hit in webhook_sink.hits), 60)
+    with product.client() as client:
+        assert client.delete(f"/rules/{rule}").status_code == 204
+        assert client.delete(f"/channels/{channel}").status_code == 204

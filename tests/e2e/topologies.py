@@ -57,6 +57,20 @@ class ServiceProcess(LocalServer):
         finally:
             asked.close()
 
+    def again(self, command: Sequence[str] | None = None, *, ready: bool = True, **variables: str) -> None:
+        """Kill it and start it, with another command or further variables until the next time. `ready`: wait until it
+        says that it is."""
+        before = self._arguments, self._variables
+        self.kill()
+        self._arguments, self._variables = list(command or self._arguments), self._variables | variables
+        try:
+            if ready:
+                self.start()
+            else:
+                self.launch()
+        finally:
+            self._arguments, self._variables = before
+
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
@@ -67,13 +81,20 @@ class ServiceProcess(LocalServer):
 
 
 @contextmanager
-def embedded(folder: Path, *, data: Path | None = None, exceptions: Sequence[str] = ()) -> Iterator[Product]:
-    """`steptrail up`, in a data folder of its own."""
+def embedded(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    exceptions: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+    way: Callable[[str], str] = str,
+) -> Iterator[Product]:
+    """`steptrail up`, in a data folder of its own. `settings` are further variables of its environment."""
     data = data or folder / "data"
     port = free_port()
     command = [PYTHON, "-m", "steptrail_embedded", "up", "--port", str(port), "--data", str(data), "--demo"]
     environment = {"STEPTRAIL_ADMIN_PASSWORD": PASSWORD, "STEPTRAIL_EGRESS_EXCEPTIONS": json.dumps(list(exceptions))}
-    process = ServiceProcess("steptrail", command, environment, port, "/readyz")
+    process = ServiceProcess("steptrail", command, environment | dict(settings or {}), port, "/readyz")
     try:
         process.start()
         for _ in poll(START_SECONDS):
@@ -96,10 +117,11 @@ def distributed(
     exceptions: Sequence[str] = (),
     replicas: int = 2,
     settings: Mapping[str, str] | None = None,
+    way: Callable[[str], str] = str,
 ) -> Iterator[Product]:
     """Seven services as processes, two replicas of orchestrator, gateway and each worker, on a broker and databases
     of their own, which tests may stop and start. `exceptions` are addresses (ip:port) that checks may reach;
-    `settings` are further variables of every process."""
+    `settings` are further variables of every process; `way` turns the address of the broker into the one they use."""
     with ExitStack() as stack:
         backends = {name: servers.make(kind) for name, kind in
                     (("rabbitmq", RABBITMQ), ("postgres", POSTGRES), ("mongo", MONGO))}  # fmt: skip
@@ -109,10 +131,12 @@ def distributed(
         stack.callback(shop.discard)
         ports = {name: [free_port() for _ in range(replicas if name in REPLICATED else 1)] for name in SERVICES}
         environments = _environments(folder, backends, ports, [shop.address, *exceptions])
+        bus = way(backends["rabbitmq"].url)
         processes = {"shop": shop}
         for name in ("catalog", "orchestrator", "reporting", "notifier", "crawler", "dbprobe", "gateway"):
             for number, port in enumerate(ports[name], 1):
-                environment = environments[name] | {f"STEPTRAIL_{name.upper()}_PORT": str(port)} | dict(settings or {})
+                own = {f"STEPTRAIL_{name.upper()}_PORT": str(port), "STEPTRAIL_BUS": bus}
+                environment = environments[name] | own | dict(settings or {})
                 process = ServiceProcess(f"{name}-{number}", SERVICE_COMMANDS[name], environment, port, "/readyz")
                 stack.callback(process.discard)
                 processes[process.name] = process

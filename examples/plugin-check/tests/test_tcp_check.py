@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from steptrail_common.testing.process import free_port
+from steptrail_common.testing.wheels import installed
 
 PROJECT = Path(__file__).parents[1]
 GREETING = b"220 mail.example.com ready\r\n"
@@ -36,22 +36,13 @@ def greeter() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package and its metadata: a wheel of pure Python is installed by unpacking it."""
-    wheels, folder = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("installed")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
-    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, timeout=60)
-    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-        wheel.extractall(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def product(installed: Path, greeter: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+def product(greeter: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     """`steptrail up` with the plugin installed and the greeter allowed; a signed-in client."""
     data, port = tmp_path_factory.mktemp("data"), free_port()
     command = [sys.executable, "-m", "steptrail_embedded", "up", "--port", str(port), "--data", str(data), "--no-demo"]
-    path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(
+        filter(None, [str(installed(PROJECT, tmp_path_factory.mktemp("plugin"))), os.environ.get("PYTHONPATH")])
+    )
     allowed = {"STEPTRAIL_EGRESS_EXCEPTIONS": json.dumps([f"127.0.0.1:{greeter}"])}
     log = data / "log"
     with log.open("wb") as output:
@@ -160,4 +151,5 @@ def test_a_step_can_be_tried_and_the_egress_policy_holds(product: httpx2.Client,
         return answer
 
     assert tried(greeter)["ok"] is True
-    assert tried(1)["failure_class"] == "blocked_by_policy"
+    refused = tried(1)
+    assert (refused["failure_class"], refused["ours"]) == ("blocked_by_policy", True)

@@ -12,6 +12,7 @@ from steptrail_common.contracts.catalog import SealedConnection
 from steptrail_common.sealing import SealRefused, open_sealed, target_host
 
 CANARY = "canary-8f1d2c"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----"
 HTTP: dict[str, Any] = {"kind": "http", "base_url": "https://shop.example.com/api", "auth": "bearer"}
 
 
@@ -107,6 +108,17 @@ async def test_a_connection_in_use_cannot_be_deleted(catalog: Any) -> None:
     assert again.json()["version"] == 2
     assert len({event.id for event in await catalog.told_of("connection.saved", 2)}) == 2
     assert catalog.topics.count("connection.deleted.erp") == 1
+
+
+async def test_a_connection_of_a_stuck_board_is_in_use(catalog: Any) -> None:
+    """Its queries name connections that no check has to name."""
+    await catalog.connect()
+    board = "population: {connection: erp, query: select order_no from orders}"
+    step = "{id: a, name: A, check: {type: api_call, url: 'https://a.example.com/'}, set: {query: select 1}}"
+    await catalog.create(f"version: 1\nprocess: orders\nname: O\n{board}\nsteps: [{step}]\n")
+    refused = await catalog.api.delete("/connections/erp")
+    assert refused.status_code == 409
+    assert "orders" in refused.json()["detail"]
 
 
 async def test_a_stale_connection_is_not_overwritten(catalog: Any) -> None:
@@ -208,7 +220,62 @@ async def test_the_schema_of_connections_tells_a_form_all_it_needs(catalog: Any)
     assert kinds["http"]["x-secret-of"] == signs_in | {"form": "password", "oauth2": "client_secret"}
     assert kinds["sftp"]["x-secret-of"] == {"password": "password", "private_key": "private_key"}
     assert kinds["azure_blob"]["x-secret-of"] == {"sas": "sas_token", "account_key": "account_key"}
-    assert kinds["postgresql"]["x-secrets"] == ["password"]
+    assert kinds["postgresql"]["x-secrets"] == ["password", "client_key"]
+
+
+@pytest.mark.req("NFR-014")
+@pytest.mark.parametrize(
+    ("settings", "secrets", "fault"),
+    [
+        ({"client_certificate": CERTIFICATE}, {"client_key": "k"}, None),
+        ({"client_certificate": CERTIFICATE}, {}, "body.secrets.client_key: is required with a client certificate"),
+        ({}, {"client_key": "k"}, "body.secrets.client_key: is not used without a client_certificate"),
+        ({}, {}, None),
+    ],
+)
+async def test_a_database_may_be_shown_a_certificate(
+    catalog: Any, settings: dict[str, str], secrets: dict[str, str], fault: str | None
+) -> None:
+    """Its key goes in like every secret, and belongs to a certificate."""
+    server = {"kind": "postgresql", "host": "db.example", "database": "erp", "username": "steptrail", **settings}
+    body = {"connection_id": "shown", "name": "Shown", "settings": server, "secrets": {"password": "p", **secrets}}
+    answer = await catalog.api.post("/connections", json=body)
+    if fault is None:
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["secrets"]["client_key"]["set"] is bool(secrets)
+    else:
+        assert f"{answer.json()['errors'][0]['path']}: {answer.json()['errors'][0]['message']}" == fault
+
+
+@pytest.mark.req("FR-012")
+async def test_a_database_account_that_can_write_is_not_asked_until_that_was_accepted(catalog: Any) -> None:
+    """Neither by a run nor by a trial; what nobody looked at yet, and a folder that can be written to, is."""
+    await catalog.connect()
+    definition = {
+        "version": 1,
+        "process": "orders",
+        "name": "Orders",
+        "steps": [{"id": "a", "name": "A", "check": {"type": "db_query", "connection": "erp", "query": "select 1"}}],
+    }
+
+    async def refused() -> list[str]:
+        answers = [
+            await catalog.api.post("/snapshots/draft", json=definition),
+            await catalog.api.post("/snapshots", json={"process_id": "orders"}),
+        ]
+        return [answer.json()["detail"] for answer in answers if answer.status_code == 409]
+
+    assert (await catalog.api.post("/processes", json=definition)).status_code == 201
+    assert await refused() == []
+    found = {"level": "can_write", "detail": "may insert", "checked_at": "2026-11-20T12:00:00Z"}
+    assert (await catalog.api.put("/connections/erp/rights", json=found)).status_code == 204
+    why = (
+        "orders cannot be checked: the account of connection erp can write: use one that can only read, or accept it "
+        "on the page of the connection"
+    )
+    assert await refused() == [why, why]
+    assert (await catalog.api.post("/connections/erp/rights/accept")).status_code == 200
+    assert await refused() == []
 
 
 @pytest.mark.req("FR-012")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from steptrail_checks.attempt import Attempts
+from steptrail_checks.politeness import OFF, Politeness
 from steptrail_checks.port import CheckKind
 from steptrail_common.contracts.catalog import SealedConnection
 from steptrail_common.contracts.connections import ConnectionSettings
@@ -111,10 +112,11 @@ async def _served(host: str) -> AsyncIterator[Site]:
 class Checks:
     """Runs steps through the whole pipeline of a worker: opening secrets, checking, judging, storing evidence."""
 
-    def __init__(self, folder: Path, exceptions: list[str]) -> None:
+    def __init__(self, folder: Path, exceptions: list[str], politeness: Politeness | None = None) -> None:
         self.folder = folder
         self.policy = EgressPolicy(exceptions=exceptions)
-        self.client = HttpClient(self.policy)
+        self.politeness = politeness or Politeness(rate=OFF)
+        self.client = HttpClient(self.policy, self.politeness.pace)
         self.evidence = EvidenceStore(str(folder / "evidence"))
         self.files = folder / "files"
         self.kinds: dict[str, CheckKind] = {
@@ -155,7 +157,13 @@ class Checks:
             }
         )
         kind = self.kinds[check["type"]]
-        attempts = Attempts(kind, self.evidence, SecretsKeyring((KEYS.private,)), worker_id="crawler-1")
+        attempts = Attempts(
+            kind,
+            self.evidence,
+            SecretsKeyring((KEYS.private,)),
+            worker_id="crawler-1",
+            politeness=self.politeness,
+        )
         return await attempts.run(request, time.monotonic())
 
     async def shown(self, result: StepResult, kind: str) -> str:

@@ -19,6 +19,8 @@ from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
 from steptrail_common.contracts.checks import DbQuery
 from steptrail_common.contracts.workers import (
     RESULTS_QUEUE,
+    KeyAnswer,
+    KeyRequest,
     ProbeAnswer,
     ProbeRequest,
     StepRequest,
@@ -38,12 +40,15 @@ SECRET = "canary-7f3a-geheim"
 QUEUE = request_queue("db_query")
 
 
-def connection(settings: dict[str, Any], connection_id: str = "erp") -> SealedConnection:
-    """A saved connection with a sealed password."""
+def connection(settings: dict[str, Any], connection_id: str = "erp", **secrets: str) -> SealedConnection:
+    """A saved connection with a sealed password, and other secrets."""
     plain = SealedConnection.model_validate({"connection_id": connection_id, "settings": settings})
     host = target_host(plain.settings)
-    sealed = seal(KEYS.public, SECRET, connection_id=connection_id, field="password", host=host)
-    return plain.model_copy(update={"sealed": {"password": sealed}})
+    sealed = {
+        name: seal(KEYS.public, text, connection_id=connection_id, field=name, host=host)
+        for name, text in {"password": SECRET, **secrets}.items()
+    }
+    return plain.model_copy(update={"sealed": sealed})
 
 
 def postgresql(url: str, user: str, **more: Any) -> SealedConnection:
@@ -140,6 +145,16 @@ class Probe:
         answer = await asyncio.wait_for(self._answers[probe.probe_id], 30)
         assert answer.connection_test is not None
         return answer.connection_test
+
+    async def keys(self, wanted: KeyRequest) -> KeyAnswer:
+        """What the probe answers to a question of a stuck board."""
+        probe = ProbeRequest(probe_id=uuid4().hex, reply_to=self._reply_to, keys=wanted)
+        self._answers[probe.probe_id] = asyncio.get_running_loop().create_future()
+        message = Message(probe.model_dump_json().encode(), dedup_id=probe.probe_id, headers={"kind": "probe"})
+        await self._bus.publish([(Destination(queue=QUEUE), message)])
+        answer = await asyncio.wait_for(self._answers[probe.probe_id], wanted.timeout_seconds + 30)
+        assert answer.keys is not None
+        return answer.keys
 
     async def rows(self, result: StepResult) -> dict[str, Any]:
         """The evidence of a result: statement, params, columns, rows."""

@@ -19,5 +19,5 @@ export default defineConfig({
     // What matters is the size after compression, which scripts/check-size.mjs bounds.
     chunkSizeWarningLimit: 700,
   },
-  test: { include: ["tests/*.test.ts"], environment: "happy-dom" },
+  test: { include: ["tests/*.test.ts"], environment: "node" },
 } as Parameters<typeof defineConfig>[0]);

@@ -239,6 +239,8 @@ async def test_another_host_asks_for_a_key(tmp_path: Path, key_pair: KeyPair, cl
          "body.remind_every"),
         ("POST", "/rules", {"rule_id": "r", "channel_id": "x", "on": ["failed"], "after_failures": 0}, 422,
          "body.after_failures"),
+        ("PUT", "/rules/r", {"rule_id": "other", "channel_id": "x", "on": ["failed"]}, 422, "body.rule_id"),
+        ("PUT", "/rules/r", {"rule_id": "r", "channel_id": "none", "on": ["failed"]}, 422, "body.channel_id"),
         ("GET", "/channels/none", None, 404, None),
         ("DELETE", "/rules/none", None, 404, None),
         ("POST", "/deliveries/none/retry", None, 404, None),

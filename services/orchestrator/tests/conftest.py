@@ -17,6 +17,7 @@ from steptrail_common.contracts.catalog import DefinitionSnapshot, ProcessSummar
 from steptrail_common.contracts.definition import Definition
 from steptrail_common.contracts.model import Page
 from steptrail_common.service import running
+from steptrail_common.testing.faults import Faults, FaultyBus
 from steptrail_common.testing.worker import ScriptedWorker
 from steptrail_common.web import ServiceClient
 from steptrail_orchestrator.config import Settings
@@ -64,6 +65,8 @@ class CatalogDouble:
     asked: int = 0
     """How often for a snapshot, which is what runs are made of; the scheduler's own look at the list does not count."""
     away: bool = False
+    refuses: str | None = None
+    """Why no snapshot is given: a connection that is missing, or whose account nobody accepted."""
     rights: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, document: dict[str, Any]) -> None:
@@ -84,6 +87,8 @@ class CatalogDouble:
             process_id = json.loads(request.content)["process_id"]
             if process_id not in self.documents:
                 return _problem(404, f"there is no process {process_id}")
+            if self.refuses is not None:
+                return _problem(409, self.refuses)
             snapshot = snapshot_of(self.documents[process_id], revision=self.revisions[process_id])
             return httpx2.Response(200, content=snapshot.model_dump_json(by_alias=True))
         if path == "/snapshots/draft":
@@ -146,14 +151,15 @@ class Bench:
         self.stack.push_async_callback(bus.close)
         self.workers.append(worker)
         async with asyncio.timeout(20):
-            while worker.worker_id not in (await self.http.get("/workers")).text:  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.02)
+            while worker.worker_id not in (await self.http.get("/workers")).text:
+                await asyncio.sleep(0.05)
+                await worker.beat([])  # again and again, as a real one: on a bad day one is put off for half a minute
         return worker
 
     async def add_replica(self, **settings: Any) -> httpx2.AsyncClient:
         """A second orchestrator on the same store and broker."""
         return await self.stack.enter_async_context(
-            orchestrator(self.store, self.folder, self.broker, self.catalog, **settings)
+            orchestrator(self.store, self.folder, self.broker, self.catalog, **{"faults": None} | settings)
         )
 
     def save(self, *steps: dict[str, Any], **more: Any) -> None:
@@ -198,9 +204,10 @@ class Bench:
 
 @asynccontextmanager
 async def orchestrator(
-    store: str, folder: Path, broker: InProcessBroker, catalog: CatalogDouble, **settings: Any
+    store: str, folder: Path, broker: InProcessBroker, catalog: CatalogDouble, *, faults: Faults | None, **settings: Any
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """One replica, started; yields a client with the service token."""
+    """One replica, started; yields a client with the service token. `faults` are those of its bus."""
+    bus = InProcessBus(broker)
     service = build(
         Settings(
             store=store,
@@ -209,7 +216,7 @@ async def orchestrator(
             evidence=str(folder / "evidence"),
             **settings,
         ),
-        bus=InProcessBus(broker),
+        bus=FaultyBus(bus, faults) if faults else bus,
         catalog=catalog.client(),
     )
     async with running(service, drain_seconds=2.0):
@@ -227,9 +234,11 @@ async def bench(store_address: str, tmp_path: Path) -> AsyncIterator[Callable[..
     """Makes an orchestrator with a catalog double and a scripted worker on one in-process broker."""
     async with AsyncExitStack() as stack:
 
-        async def make(*, with_worker: bool = True, **settings: Any) -> Bench:
+        async def make(*, with_worker: bool = True, faults: Faults | None = None, **settings: Any) -> Bench:
             broker, catalog = InProcessBroker(), CatalogDouble()
-            http = await stack.enter_async_context(orchestrator(store_address, tmp_path, broker, catalog, **settings))
+            http = await stack.enter_async_context(
+                orchestrator(store_address, tmp_path, broker, catalog, faults=faults, **settings)
+            )
             here = Bench(store_address, tmp_path, broker, catalog, http, stack)
             if with_worker:
                 await here.add_worker()

@@ -5,9 +5,11 @@ Runs in an environment of its own: `celery_chain.py RUNS STEPS ROUNDS`; prints o
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from celery import Celery, chain
@@ -26,17 +28,25 @@ app.conf.update(
 
 
 @app.task
-def noop() -> None:
-    """One step."""
+def noop() -> float:
+    """One step; returns when it began."""
+    return time.time()
 
 
-def throughput(runs: int, steps: int) -> float:
-    """Steps per second, from the first call to the last result."""
+def throughput(runs: int, steps: int, gaps: list[float]) -> float:
+    """Steps per second, from the first call to the last result. Adds the milliseconds between steps to `gaps`."""
     began = time.perf_counter()
     results = [chain(*(noop.si() for _ in range(steps))).apply_async() for _ in range(runs)]
     for result in results:
         result.get(timeout=120)
-    return runs * steps / (time.perf_counter() - began)
+    elapsed = time.perf_counter() - began
+    for result in results:
+        times = []
+        while result is not None:
+            times.append(result.get(timeout=10))
+            result = result.parent
+        gaps += [1000 * (later - earlier) for later, earlier in pairwise(times)]
+    return runs * steps / elapsed
 
 
 def main() -> None:
@@ -45,11 +55,18 @@ def main() -> None:
     command = [sys.executable, "-m", "celery", "-A", "celery_chain", "worker", "-c", "2", "--loglevel", "ERROR"]
     worker = subprocess.Popen(command, cwd=here)
     try:
-        throughput(5, steps)
+        throughput(5, steps, [])
+        gaps: list[float] = []
         before = cpu_seconds(worker.pid)
-        figures = [throughput(runs, steps) for _ in range(rounds)]
+        figures = [throughput(runs, steps, gaps) for _ in range(rounds)]
         cpu = (cpu_seconds(worker.pid) - before) / (rounds * runs * steps)
-        print(json.dumps({"steps_per_second": figures, "cpu_ms_per_step": 1000 * cpu, "memory_mb": memory(worker.pid)}))
+        found = {
+            "steps_per_second": figures,
+            "cpu_ms_per_step": 1000 * cpu,
+            "memory_mb": memory(worker.pid),
+            "gap_p99_ms": statistics.quantiles(gaps, n=100)[98],
+        }
+        print(json.dumps(found))
     finally:
         worker.terminate()
         worker.wait(timeout=30)

@@ -27,6 +27,7 @@ from steptrail_checks.values import (
     same,
     short,
     shown,
+    spoken_bytes,
     spoken_seconds,
 )
 
@@ -352,6 +353,16 @@ def _displayed(source: Source, operator: str, actual: Json) -> Json:
     return short(actual)
 
 
+def _said(source: Source, value: Json) -> str:
+    """A value inside a sentence. Sizes have a unit; what was compared is kept to the byte in the outcome."""
+    if source.subject == "size" and source.argument is None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return spoken_bytes(value)
+        if isinstance(value, list):
+            return ", ".join(_said(source, item) for item in value) or "nothing"
+    return shown(value)
+
+
 def _sentence(source: Source, operator: str, expected: Json, actual: Json, found: Found) -> str:
     label = "HTTP status" if source.subject == "status" else source.label
     if operator == "exists":
@@ -367,12 +378,15 @@ def _sentence(source: Source, operator: str, expected: Json, actual: Json, found
     difference = short_difference(operator, expected, actual)
     if difference is not None:
         return f"{label}{where} is not as expected: {difference}"
-    return f"{label}{where} {shown(actual)}, {wanted}"
+    found_text = _said(source, short(actual))
+    if found_text == _said(source, expected) != shown(expected):  # rounded they are the same
+        return f"{label}{where} {shown(actual)} B, {_WORDS[operator].format(shown(expected))} B"
+    return f"{label}{where} {found_text}, {wanted}"
 
 
 def _wanted(source: Source, operator: str, expected: Json) -> str:
     if operator == "between" and isinstance(expected, list) and len(expected) == 2:
-        return f"{shown(expected[0])} and {shown(expected[1])}"
+        return f"{_said(source, expected[0])} and {_said(source, expected[1])}"
     if isinstance(expected, str) and (_is_seconds(source) or operator in ("newer_than", "older_than", "type")):
         return expected
-    return shown(expected)
+    return _said(source, expected)

@@ -24,8 +24,7 @@ from steptrail_common.contracts.workers import (
     StepRequest,
     StepResult,
 )
-from steptrail_common.errors import SteptrailError
-from steptrail_common.evidence import EvidenceStore
+from steptrail_common.evidence import EvidenceStore, Piece
 from steptrail_common.sealing import SecretsKeyring
 
 from steptrail_checks import guard
@@ -42,6 +41,7 @@ from steptrail_checks.port import (
     KeySource,
     Observation,
     OpenedConnection,
+    Preparing,
 )
 from steptrail_checks.sharing import Begun, Flights, sharing_key
 from steptrail_checks.subjects import HttpSubject
@@ -50,7 +50,7 @@ from steptrail_checks.values import spoken_seconds
 CANCEL_GRACE_SECONDS = 2.0
 """How long a cancelled check may take to clean up before it is left behind."""
 TEST_SECONDS = 15.0
-SHARED = Finding(label="Shared", value="the same check was under way already: one look answered both")
+SHARED = Finding(label="Shared", value="the same check was under way already: one look answered both", fleeting=True)
 _SMALL_BODY_BYTES = 65_536
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ class Attempts:
         started = time.monotonic()
         connection: OpenedConnection | None = None
         try:
-            connection = self._open(request.connection)
+            connection = await self._opened(request.connection)
             outcome = await self._look(request, connection, received_monotonic, begun, insist)
         except CheckFailed as error:
             outcome = _Outcome.of_failure(error)
@@ -103,6 +103,7 @@ class Attempts:
         try:
             connection = open_connection(self._keyring, sealed)
             masker = Masker.of(connection.secrets.values())
+            await self._prepare(connection)
             rights = await _limited(self._kind.test(connection), TEST_SECONDS)
         except CheckFailed as error:
             return ConnectionTest(
@@ -124,6 +125,7 @@ class Attempts:
                 raise CheckFailed(FailureClass.INVALID_DEFINITION, f"{self._kind.type} gives no keys", ours=True)
             connection = open_connection(self._keyring, wanted.connection)
             masker = Masker.of(connection.secrets.values())
+            await self._prepare(connection)
             keys, since = await _limited(self._kind.keys(connection, wanted), wanted.timeout_seconds)
         except Exception as error:
             failure = error if isinstance(error, CheckFailed) else _internal(error, None)
@@ -134,8 +136,16 @@ class Attempts:
             )
         return KeyAnswer(keys=keys, since=since, duration_seconds=time.monotonic() - started)
 
-    def _open(self, sealed: SealedConnection | None) -> OpenedConnection | None:
-        return open_connection(self._keyring, sealed) if sealed is not None else None
+    async def _opened(self, sealed: SealedConnection | None) -> OpenedConnection | None:
+        if sealed is None:
+            return None
+        connection = open_connection(self._keyring, sealed)
+        await self._prepare(connection)
+        return connection
+
+    async def _prepare(self, connection: OpenedConnection) -> None:
+        if isinstance(self._kind, Preparing):
+            await self._kind.prepare(connection)
 
     async def _look(
         self,
@@ -176,30 +186,26 @@ class Attempts:
 
     async def _store(self, request: StepRequest, observation: Observation | None) -> tuple[list[Evidence], bool]:
         """(stored pieces, whether some could not be stored). A result without evidence is better than none."""
-        stored: list[Evidence] = []
-        for draft in observation.evidence if observation else ():
-            try:
-                stored.append(await self._put(request, draft))
-            except SteptrailError as error:
-                log.warning("evidence.lost", run_id=request.run_id, step_id=request.step_id, detail=error.detail)
-                return stored, True
-        return stored, False
+        drafts = observation.evidence if observation else []
+        start = f"{request.step_number}-{request.step_id}-{request.attempt}"
+        pieces = [Piece(f"{start}-{draft.kind}", draft.body, draft.media_type) for draft in drafts]
+        kept, trouble = await self._evidence.put_all(request.run_id, pieces, together=start)
+        if trouble is not None:
+            log.warning("evidence.lost", run_id=request.run_id, step_id=request.step_id, detail=trouble.detail)
+        return [_stored(draft, *each) for draft, each in zip(drafts, kept, strict=False)], trouble is not None
 
-    async def _put(self, request: StepRequest, draft: EvidenceDraft) -> Evidence:
-        name = f"{request.step_number}-{request.step_id}-{request.attempt}-{draft.kind}"
-        address, digest, size = await self._evidence.put(request.run_id, name, draft.body, draft.media_type)
-        return Evidence.model_validate(
-            {
-                "evidence_id": uuid4().hex,
-                "kind": draft.kind,
-                "title": draft.title,
-                "media_type": draft.media_type,
-                "size_bytes": size,
-                "sha256": digest,
-                "address": address,
-                "truncated": draft.truncated,
-            }
-        )
+
+def _stored(draft: EvidenceDraft, address: str, sha256: str, size: int) -> Evidence:
+    return Evidence(
+        evidence_id=uuid4().hex,
+        kind=draft.kind,
+        title=draft.title,
+        media_type=draft.media_type,
+        size_bytes=size,
+        sha256=sha256,
+        address=address,
+        truncated=draft.truncated,
+    )
 
 
 class _Outcome:
@@ -234,7 +240,7 @@ class _Outcome:
         seen, verdict = self.observation, self.verdict
         findings = list(seen.findings) if seen else []
         if evidence_lost:
-            findings.append(Finding(label="Evidence", value="could not be stored"))
+            findings.append(Finding(label="Evidence", value="could not be stored", fleeting=True))
         hidden = tuple(key.lower() for key in getattr(request.check, "mask", ()))
         outcomes = [_masked(outcome, masker, hidden) for outcome in verdict.outcomes]
         said = {plain.message: masked.message for plain, masked in zip(verdict.outcomes, outcomes, strict=True)}
@@ -254,7 +260,7 @@ class _Outcome:
             assertions=outcomes,
             captures={name: masker.json(value) for name, value in self.captures.items()},
             capture_types=self.capture_types,
-            findings=[Finding(label=item.label, value=masker.json(item.value)) for item in findings],
+            findings=[_shown(item, masker) for item in findings],
             timings={name: round(value, 6) for name, value in seen.timings.items()} if seen else {},
             evidence=list(evidence),
             duration_seconds=seconds,
@@ -286,7 +292,11 @@ def _needs_guard(request: StepRequest, observation: Observation) -> bool:
     xpath = any(assertion.subject == "xpath" for assertion in request.assertions) or any(
         capture.xpath for capture in request.captures.values()
     )
-    return xpath or any(".." in text or "?" in text or len(text) > 100 for text in arguments)
+    return xpath or any(_may_take_long(text) for text in arguments)
+
+
+def _may_take_long(text: str) -> bool:
+    return len(text) > 100 or any(sign in text for sign in ("..", "?", "has(", ":nth", "~"))
 
 
 async def _limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
@@ -313,6 +323,11 @@ async def _limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
 def _read(task: "asyncio.Future[Any]") -> None:
     if not task.cancelled():
         task.exception()
+
+
+def _shown(finding: Finding, masker: Masker) -> Finding:
+    shown = masker.json(finding.value)
+    return finding if shown is finding.value else finding.model_copy(update={"value": shown})
 
 
 def _masked(outcome: AssertionOutcome, masker: Masker, hidden: tuple[str, ...]) -> AssertionOutcome:

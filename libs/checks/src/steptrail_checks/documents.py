@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import jsonpath
+from cssselect import SelectorError
 from lxml import etree
 from lxml import html as lxml_html
 from parsel import Selector
@@ -106,6 +107,38 @@ def _xml_root(body: bytes) -> Any:
             reason="bad_xml",
         )
     return root
+
+
+def select(document: Selector, kind: str, expression: str, part: str) -> list[Json]:
+    """What a CSS selector (`kind: selector`) or XPath finds: its text, `attribute:name` or html, at most `MAX_MATCHES`.
+    Raises `CheckFailed` (`selector_error`)."""
+    if len(expression) > MAX_PATH_CHARACTERS:
+        raise selector_error(expression, f"longer than {MAX_PATH_CHARACTERS} characters")
+    if "\x00" in expression:
+        raise selector_error(expression, "it holds a NUL character")
+    try:
+        nodes = document.css(expression) if kind == "selector" else document.xpath(expression)
+    except (ValueError, SelectorError, etree.XPathError, RecursionError) as error:
+        raise selector_error(expression, str(error)) from error
+    if len(nodes) > MAX_MATCHES:
+        raise selector_error(expression, f"it finds more than {MAX_MATCHES} elements")
+    values = [_node_value(node, part) for node in nodes]
+    return [value for value in values if value is not None]
+
+
+def _node_value(node: Any, part: str) -> Json:
+    if part.startswith("attribute:"):
+        return node.attrib.get(part.removeprefix("attribute:")) if hasattr(node.root, "attrib") else None
+    if part == "html":
+        return node.get()
+    root = node.root
+    if isinstance(root, bool | int | float):
+        return int(root) if isinstance(root, float) and root.is_integer() else root
+    if isinstance(root, str):
+        return str(root)
+    return (
+        " ".join("".join(str(text) for text in root.itertext(etree.Element)).split()) if part == "text" else node.get()
+    )
 
 
 def visible_text(document: Selector) -> str:

@@ -99,6 +99,9 @@ class FilesSubject:
     @cached_property
     def _table(self) -> TableSubject:
         """The content as CSV with a line of names. Raises `CheckFailed` (`bad_file`)."""
+        content = self.content or b""
+        if b"\x00" in content and "\x00" in content.decode(self._newest.charset, "replace"):
+            raise _bad_file("it holds NUL characters, as a file does that was not written to its end")
         rows = _rows(self._newest.text, self.delimiter)
         names = next(rows, None)
         if names is None:

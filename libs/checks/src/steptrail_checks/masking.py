@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, quote_plus
 
+from pydantic_core import from_json, to_json
 from steptrail_common.contracts.model import Json
 
 MASK = "•••"
@@ -21,7 +23,7 @@ SENSITIVE_KEYS = frozenset(
     {"password", "passwd", "secret", "client_secret", "access_token", "refresh_token", "id_token", "api_key", "apikey"}
     | {"private_key", "authorization"}
 )
-_MIN_SECRET_CHARACTERS = 4
+MIN_SECRET_CHARACTERS = 4
 """Shorter secrets would blacken every text that happens to hold the same letters."""
 
 
@@ -37,7 +39,7 @@ class Masker:
         """`username`: of basic authentication, whose encoded pair is hidden too."""
         spellings: set[str] = set()
         for secret in secrets:
-            if len(secret) >= _MIN_SECRET_CHARACTERS:
+            if len(secret) >= MIN_SECRET_CHARACTERS:
                 spellings |= _spellings(secret)
             if username is not None:
                 spellings.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
@@ -75,19 +77,52 @@ class Masker:
         """A body for evidence: JSON and forms by key, any text by secret value; other bytes by secret value."""
         if "json" in media_type:
             try:
-                return json.dumps(self.json(json.loads(body)), ensure_ascii=False, indent=2).encode()
+                value = _parsed(body)
+                return to_json(self.json(value) if self._may_hide(body) else value, indent=2)
             except (ValueError, RecursionError):
                 pass  # not JSON after all: by patterns below
         text = body.decode("utf-8", errors="surrogateescape")
         return self._by_pattern(self.text(text)).encode("utf-8", errors="surrogateescape")
+
+    def _may_hide(self, body: bytes) -> bool:
+        """Whether JSON may hold anything to hide. Without escapes its texts stand there as they are. Keys are looked
+        for without their quotes, which JSON is full of: that is quicker, and finding too much only costs the walk."""
+        if body.isascii() and all(map(str.isascii, self.keys)):
+            lowered_bytes = body.lower()
+            return (
+                b"\\" in body
+                or b"\x00" in body
+                or any(secret.encode() in body for secret in self.secrets)
+                or any(key in lowered_bytes for key in _encoded(self.keys))
+            )
+        text = body.decode("utf-8", errors="surrogateescape")
+        if "\\" in text or "\x00" in text or any(secret in text for secret in self.secrets):
+            return True
+        lowered = text.lower()
+        return any(f'"{key}"' in lowered for key in self.keys)
 
     def url(self, url: str) -> str:
         """An address without secret values and without the values of hidden query keys."""
         return self._by_pattern(self.text(url))
 
     def _by_pattern(self, text: str) -> str:
+        if "=" not in text and '"' not in text:
+            return text
         pairs, quoted = _patterns(self.keys)
         return quoted.sub(rf'\g<key>"{MASK}"', pairs.sub(rf"\g<key>{MASK}", text))
+
+
+def _parsed(body: bytes) -> Any:
+    """The compiled reader knows UTF-8 only and is stricter. Raises ValueError, RecursionError."""
+    try:
+        return from_json(body)
+    except ValueError:
+        return json.loads(body)
+
+
+@lru_cache(maxsize=64)
+def _encoded(keys: frozenset[str]) -> tuple[bytes, ...]:
+    return tuple(key.encode() for key in keys)
 
 
 @lru_cache(maxsize=64)

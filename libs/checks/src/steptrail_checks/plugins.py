@@ -38,7 +38,7 @@ class Tools:
                 addresses = await self.policy.resolve(host, port, kind="tcp")
                 return await self._first(addresses, host, port, tls)
         except EgressDenied as error:
-            raise CheckFailed(FailureClass.BLOCKED_BY_POLICY, error.detail, reason=error.reason) from error
+            raise CheckFailed(FailureClass.BLOCKED_BY_POLICY, error.detail, reason=error.reason, ours=True) from error
         except NameNotResolved as error:
             raise CheckFailed(FailureClass.DNS, error.detail, reason="name_not_resolved") from error
         except TimeoutError as error:

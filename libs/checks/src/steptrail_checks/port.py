@@ -95,6 +95,14 @@ class CheckKind(Protocol):
 
 
 @runtime_checkable
+class Preparing(Protocol):
+    """A check kind that loads what it needs when somebody needs it, such as the driver of a database."""
+
+    async def prepare(self, connection: OpenedConnection) -> None:
+        """Load it, without holding up others. Called before every look; the look's own time does not run yet."""
+
+
+@runtime_checkable
 class KeySource(Protocol):
     """A check kind that can also give many keys at once, for the stuck board."""
 

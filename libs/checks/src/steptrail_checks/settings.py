@@ -3,21 +3,25 @@
 from pydantic import Field, field_validator
 from steptrail_common.settings import WorkerSettings
 
-from steptrail_checks.politeness import MEMORY, Politeness, parse_rate
+from steptrail_checks.politeness import Politeness, parse_rate
+from steptrail_checks.shared_counts import MEMORY
 
 
 class CheckWorkerSettings(WorkerSettings):
     """`STEPTRAIL_TARGET_RATE`, `STEPTRAIL_TARGET_CONCURRENCY`, `STEPTRAIL_LIMITS`, or with the worker's own prefix."""
 
     target_rate: str = Field(
-        default="20/second", description="How often one target is checked: 20/second, 100/minute; off for no limit"
+        default="20/second", description="How often one target is asked: 20/second, 100/minute; off for no limit"
     )
     target_concurrency: int = Field(
-        default=10, ge=1, le=1000, description="Checks of one target under way at once in this worker"
+        default=10,
+        ge=1,
+        le=1000,
+        description="Checks of one target under way at once, in all workers with the same store",
     )
     limits: str = Field(
         default=MEMORY,
-        description="Where the rate is counted: memory: (each worker for itself), redis://…, mongodb://…/database",
+        description="Where workers count together: memory: (each worker for itself), redis://…, mongodb://…/database",
     )
 
     @field_validator("target_rate")

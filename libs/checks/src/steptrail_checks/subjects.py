@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from cssselect import SelectorError
-from lxml import etree
 from steptrail_common.contracts.definition import Assertion, Capture
 from steptrail_common.contracts.model import FailureClass, Json
 
-from steptrail_checks import documents
+from steptrail_checks import apart, documents
 from steptrail_checks.patterns import pattern
 from steptrail_checks.port import CheckFailed
 from steptrail_checks.values import json_value
@@ -108,6 +106,9 @@ _STATUS_CLASS = {
     429: FailureClass.RATE_LIMITED,
 }
 
+_UNAVAILABLE = {502, 503, 504}
+"""A gateway or the server itself says that it cannot serve anything now: no matter of this page or call alone."""
+
 
 @dataclass(frozen=True)
 class HttpSubject:
@@ -170,7 +171,8 @@ class HttpSubject:
             failure_class = _STATUS_CLASS.get(self.status, FailureClass.HTTP_STATUS)
             ours = self.with_credentials and failure_class is FailureClass.AUTH
             message = f"HTTP status {self.status}, expected below 400"
-            found.append(Fault("status", "lt", 400, self.status, failure_class, message, ours=ours))
+            reason = "unavailable" if self.status in _UNAVAILABLE else None
+            found.append(Fault("status", "lt", 400, self.status, failure_class, message, reason=reason, ours=ours))
         if self.graphql and not found:
             found += self._graphql_faults()
         return found
@@ -190,19 +192,10 @@ class HttpSubject:
         return [Fault("errors", "exists", False, first, FailureClass.ASSERTION, message, reason="graphql_errors")]
 
     def _select(self, source: Source) -> Found:
-        expression, part = source.argument or "", source.part or "text"
-        if len(expression) > documents.MAX_PATH_CHARACTERS:
-            raise documents.selector_error(expression, f"longer than {documents.MAX_PATH_CHARACTERS} characters")
-        if "\x00" in expression:
-            raise documents.selector_error(expression, "it holds a NUL character")
-        try:
-            nodes = self.tree.css(expression) if source.subject == "selector" else self.tree.xpath(expression)
-        except (ValueError, SelectorError, etree.XPathError) as error:
-            raise documents.selector_error(expression, str(error)) from error
-        if len(nodes) > documents.MAX_MATCHES:
-            raise documents.selector_error(expression, f"it finds more than {documents.MAX_MATCHES} elements")
-        values = [_node_value(node, part) for node in nodes]
-        return Found([value for value in values if value is not None], from_text=True)
+        kind, expression, part = source.subject, source.argument or "", source.part or "text"
+        if apart.costly(kind, expression, len(self.text)):
+            return Found(apart.select(self.text, self.content_type, kind, expression, part), from_text=True)
+        return Found(documents.select(self.tree, kind, expression, part), from_text=True)
 
     def _regex(self, source: Source) -> Found:
         compiled = pattern(source.argument or "")
@@ -212,21 +205,6 @@ class HttpSubject:
             if len(values) >= documents.MAX_MATCHES:
                 break
         return Found([value for value in values if value is not None], from_text=True)
-
-
-def _node_value(node: Any, part: str) -> Json:
-    if part.startswith("attribute:"):
-        return node.attrib.get(part.removeprefix("attribute:")) if hasattr(node.root, "attrib") else None
-    if part == "html":
-        return node.get()
-    root = node.root
-    if isinstance(root, bool | int | float):
-        return int(root) if isinstance(root, float) and root.is_integer() else root
-    if isinstance(root, str):
-        return str(root)
-    return (
-        " ".join("".join(str(text) for text in root.itertext(etree.Element)).split()) if part == "text" else node.get()
-    )
 
 
 def _of_certificate(seen: HttpSubject, source: Source) -> Found:

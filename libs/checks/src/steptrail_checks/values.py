@@ -177,5 +177,15 @@ def spoken_seconds(seconds: float) -> str:
     return _two(days, "d", hours % 24, "h")
 
 
+def spoken_bytes(count: float) -> str:
+    """A size as people say it, in powers of 1024 like the limits: `78 B`, `4.1 KiB`, `11.8 MiB`."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1023.95:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
 def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"

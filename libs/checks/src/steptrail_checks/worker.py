@@ -44,6 +44,11 @@ from steptrail_checks.port import CheckKind
 IDLE_HEARTBEAT_SECONDS = 10.0
 """How often a worker without work says that it lives."""
 MIN_HEARTBEAT_SECONDS = 0.2
+ANNOUNCE_SECONDS = 0.1
+"""A check that lasts for so long is announced, with all that began meanwhile; one that ends sooner needs no lease."""
+_VERSION = version("steptrail-checks")
+_BUNDLE = StepResultBundle(items=[]).model_dump_json().encode().replace(b"[]", b"[%b]")
+"""Around results that are JSON already."""
 MAX_BUNDLE_ITEMS = 100
 MAX_BUNDLE_BYTES = 1024 * 1024
 _PUBLISH_PAUSES_SECONDS = (0.1, 0.5, 2.0)
@@ -100,6 +105,7 @@ class WorkerLoop:
         self._own_slots = {kind.type: asyncio.Semaphore(_own_limit(kind, concurrency)) for kind in kinds}
         self._running: dict[str, StepRequest] = {}
         self._begun: set[str] = set()
+        self._told: set[str] = set()
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
         self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
@@ -114,7 +120,6 @@ class WorkerLoop:
     async def run_heartbeats(self) -> None:
         """Says that we live, announces attempts as they start and renews all leases in time. Never returns."""
         while True:
-            self._changed.clear()
             try:
                 await self._heartbeat(list(self._running.values()))
             except PublishFailed as error:
@@ -144,19 +149,25 @@ class WorkerLoop:
         await self._politeness.close()
 
     async def _wait_for_beat(self) -> None:
-        """Until an attempt started that nobody knows of yet, or the leases want to be renewed."""
+        """Until the leases want to be renewed, or a check lasts that nobody knows of yet."""
         wanted = [request.heartbeat_seconds for request in self._running.values()]
-        pause = max(min([*wanted, IDLE_HEARTBEAT_SECONDS]), MIN_HEARTBEAT_SECONDS)
-        try:
-            async with asyncio.timeout(pause):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+        beat_at = time.monotonic() + max(min([*wanted, IDLE_HEARTBEAT_SECONDS]), MIN_HEARTBEAT_SECONDS)
+        while (left := beat_at - time.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+            except TimeoutError:
+                return
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+            self._changed.clear()
+            if self._begun - self._told:
+                return
 
     async def _heartbeat(self, requests: Sequence[StepRequest]) -> None:
+        told = set(self._begun)
         beat = Heartbeat(
             worker_id=self._worker_id,
-            version=version("steptrail-checks"),
+            version=_VERSION,
             check_types=[kind.type for kind in self._kinds],
             load=len(requests),
             capacity=self._concurrency,
@@ -173,6 +184,7 @@ class WorkerLoop:
         )
         message = Message(beat.model_dump_json().encode(), dedup_id=uuid4().hex)
         await self._bus.publish([(Destination(queue=HEARTBEATS_QUEUE), message)])
+        self._told = told
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
         received = time.monotonic()
@@ -262,7 +274,7 @@ class WorkerLoop:
         identity = [part for item in items for part in (item.run_id, item.step_id, item.attempt)]
         same_trace = len({item.headers.get("traceparent") for item in batch}) == 1
         message = Message(
-            StepResultBundle(items=items).model_dump_json(exclude_none=True).encode(),
+            _BUNDLE % b",".join(item.body for item in batch),
             dedup_id=dedup_id(*identity, "result"),
             headers=batch[0].headers if same_trace else {},
         )

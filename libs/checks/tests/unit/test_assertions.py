@@ -243,3 +243,20 @@ def test_expressions_that_backtrack_elsewhere_take_no_time() -> None:
     body = b"a" * 200_000 + b"!"
     assert not judge(page(body=body), subject="body", operators={"matches": "^(a+)+$"}).ok
     assert judge(api(b'["' + b"a" * 100_000 + b'!"]'), **path("$[?search(@, '^(a+)+$')]"), operators={"count": 0}).ok
+
+
+@pytest.mark.parametrize(
+    ("size", "operators", "sentence"),
+    [
+        (12_345_678, {"lt": 10_485_760}, "size 11.8 MiB, expected below 10.0 MiB"),
+        (78, {"gt": 100}, "size 78 B, expected above 100 B"),
+        (10_485_761, {"lt": 10_485_760}, "size 10485761 B, expected below 10485760 B"),
+        (4_200, {"between": [0, 1024]}, "size 4.1 KiB, expected between 0 B and 1.0 KiB"),
+    ],
+)
+def test_a_size_is_said_with_its_unit_and_kept_to_the_byte(size: int, operators: dict[str, Any], sentence: str) -> None:
+    """People read the sentence, the outcome holds the bytes; nothing is rounded where it would hide the difference."""
+    found = FilesSubject([FileFact("a.csv", "out/a.csv", size, NOW)], "out/*.csv", NOW)
+    verdict = judge(found, subject="size", operators=operators)
+    assert verdict.outcomes[0].actual == size
+    assert verdict.message == sentence

@@ -49,6 +49,9 @@ def test_sensitive_keys_and_headers_are_hidden_without_being_asked() -> None:
         (b'{"iban": "DE02", broken', "application/json"),
         (b"iban=DE02&ok=1", "application/x-www-form-urlencoded"),
         (b'text "iban": "DE02" text', "text/plain"),
+        (b'{"ib\\u0061n": "DE02", "ok": 1}', "application/json"),
+        ('{"Iban": "DE02", "größe": "ok"}'.encode(), "application/json"),
+        ('{"iban": "DE02", "ok": 1}'.encode("utf-16"), "application/json"),
     ],
 )
 def test_keys_a_step_hides_are_hidden_in_any_body(body: bytes, media_type: str) -> None:
@@ -56,6 +59,20 @@ def test_keys_a_step_hides_are_hidden_in_any_body(body: bytes, media_type: str) 
     masked = Masker.of((), ["IBAN"]).body(body, media_type)
     assert b"DE02" not in masked
     assert b"ok" in masked or b"broken" in masked or b"text" in masked
+
+
+def test_keys_beyond_ascii_are_hidden_too() -> None:
+    """In any case, in a body that is otherwise plain."""
+    masker = Masker.of((), ["Schlüssel"])
+    assert "DE02" not in masker.body('{"SCHLÜSSEL": "DE02"}'.encode(), "application/json").decode()
+    assert b"DE02" not in masker.body(rb'{"Schl\u00fcssel": "DE02"}', "application/json")
+
+
+def test_json_without_anything_to_hide_is_shown_as_it_is() -> None:
+    """Numbers, texts that only look like a key, and characters beyond ASCII."""
+    value = {"tokens": 12345678901234567890, "note": "a secret garden", "ü": [1.5, None, True, {}]}
+    body = json.dumps(value, ensure_ascii=False).encode()
+    assert json.loads(Masker.of(["hunter2"]).body(body, "application/json")) == value
 
 
 def test_addresses_lose_the_values_of_hidden_keys() -> None:

@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from steptrail_checks import politeness, shared_places
 from steptrail_checks.attempt import SHARED, Attempts
-from steptrail_checks.politeness import (
-    FAILURES_IN_A_ROW,
-    PATIENCE_SECONDS,
-    REST_SECONDS,
-    Politeness,
-    target_of,
-)
+from steptrail_checks.circuit import FAILURES_IN_A_ROW, REST_SECONDS
+from steptrail_checks.politeness import PATIENCE_SECONDS, Politeness, target_of
 from steptrail_checks.port import CheckContext, CheckFailed, Observation, OpenedConnection
 from steptrail_checks.sharing import sharing_key
 from steptrail_checks.subjects import HttpSubject
@@ -102,13 +98,13 @@ class Moment:
         return self.now
 
 
-def attempts(target: Target, folder: Path, politeness: Politeness | None = None) -> Attempts:
+def attempts(target: Target, folder: Path, polite: Politeness | None = None) -> Attempts:
     return Attempts(
         target,
         EvidenceStore(str(folder)),
         SecretsKeyring((KEYS.private,)),
         worker_id="w",
-        politeness=politeness or Politeness(rate="off"),
+        politeness=polite or Politeness(rate="off"),
     )
 
 
@@ -213,6 +209,22 @@ async def test_rates_that_cannot_be_read_are_refused_with_examples() -> None:
 
 
 @pytest.mark.req("NFR-013")
+async def test_every_request_of_a_check_takes_a_turn() -> None:
+    """The check's own turn is for its first request; at other hosts it has none yet."""
+    polite = Politeness(rate="3/hour")
+    async with polite.turn(SHOP):
+        for _ in range(3):
+            await polite.pace(SHOP, time.monotonic() + 5)
+        with pytest.raises(CheckFailed, match=r"asked at most 3 times in 1 h.*give the step more time") as refused:
+            await polite.pace(SHOP, time.monotonic() + 5)
+        assert (refused.value.reason, refused.value.ours) == ("target_rate", True)
+        for _ in range(3):
+            await polite.pace("issuer.example:443", time.monotonic() + 5)
+        with pytest.raises(CheckFailed):
+            await polite.pace("issuer.example:443", time.monotonic() + 5)
+
+
+@pytest.mark.req("NFR-013")
 @pytest.mark.parametrize("kind", ["redis", "mongodb"])
 async def test_workers_that_share_a_store_share_the_rate(kind: str, request: pytest.FixtureRequest) -> None:
     """Two workers together do not ask more often than one may."""
@@ -231,6 +243,75 @@ async def test_workers_that_share_a_store_share_the_rate(kind: str, request: pyt
     assert sum([await taken(workers[turn % 2]) for turn in range(10)]) == 4
     for worker in workers:
         await worker.close()
+
+
+@pytest.mark.req("NFR-001")
+@pytest.mark.parametrize("kind", ["redis", "mongodb"])
+async def test_workers_that_share_a_store_share_the_places(kind: str, request: pytest.FixtureRequest) -> None:
+    """Three workers have no more checks of a target under way than one may; other targets have places of their own."""
+    target, workers = _with_store(kind, request, count=3, concurrency=2)
+    under_way = most = done = 0
+
+    async def check(worker: Politeness, whom: str) -> None:
+        nonlocal under_way, most, done
+        async with worker.turn(whom):
+            under_way += whom == target
+            most = max(most, under_way)
+            await asyncio.sleep(0.05)
+            under_way -= whom == target
+            done += 1
+
+    await asyncio.gather(*(check(workers[turn % 3], target) for turn in range(9)), check(workers[0], f"b.{target}"))
+    assert (most, done) == (2, 10)
+    for worker in workers:
+        await worker.close()
+
+
+@pytest.mark.req("NFR-008")
+@pytest.mark.parametrize("kind", ["redis", "mongodb"])
+async def test_the_places_of_a_worker_that_died_are_free_after_their_lease(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not before; one that lives keeps its place however long its check lasts."""
+    monkeypatch.setattr(shared_places, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(politeness, "RENEW_SECONDS", 0.2)
+    target, (living, dead, other) = _with_store(kind, request, count=3, concurrency=2)
+    holding = asyncio.Event()
+
+    async def hold(worker: Politeness) -> None:
+        async with worker.turn(target):
+            await holding.wait()
+
+    long_check, lost = asyncio.create_task(hold(living)), asyncio.create_task(hold(dead))
+    await asyncio.sleep(0.3)
+
+    async def gone(*_: object) -> None:
+        """What a dead worker says."""
+
+    dead._counts.ask_places = gone  # type: ignore[method-assign, assignment]
+    started = time.monotonic()
+    async with other.turn(target):
+        assert 0.3 < time.monotonic() - started < PATIENCE_SECONDS
+        await asyncio.sleep(1.2)
+        monkeypatch.setattr(politeness, "PATIENCE_SECONDS", 0.3)
+        with pytest.raises(CheckFailed, match=r"2 checks of shared-.* are under way") as held:
+            async with other.turn(target):
+                pytest.fail("the place of the long check was given away")
+    assert (held.value.reason, held.value.ours) == ("target_busy", True)
+    holding.set()
+    await asyncio.gather(long_check, lost)
+    for worker in (living, dead, other):
+        await worker.close()
+
+
+def _with_store(
+    kind: str, request: pytest.FixtureRequest, *, count: int, concurrency: int
+) -> tuple[str, list[Politeness]]:
+    """(a new target, workers with a common store)."""
+    server: Server = request.getfixturevalue("redis_server" if kind == "redis" else "mongo_server")
+    store = server.url if kind == "redis" else server.url.replace("/?", "/steptrail_limits_test?")
+    workers = [Politeness(rate="off", concurrency=concurrency, store=store) for _ in range(count)]
+    return f"shared-{time.time_ns()}.example:443", workers
 
 
 @pytest.mark.req("NFR-006")
@@ -270,6 +351,36 @@ async def test_a_target_that_cannot_be_reached_is_left_alone_for_a_while(tmp_pat
     trial, other = await run(made, request(share=False), request(share=False))
     assert (trial.ok, other.ok, other.reason) == (True, False, "circuit_open")
     assert [result.ok for result in await run(made, request(), request())] == [True, True]
+
+
+@pytest.mark.req("NFR-008")
+@pytest.mark.parametrize("kind", ["redis", "mongodb"])
+async def test_workers_that_share_a_store_leave_a_target_alone_together(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Five failures in all are enough; a worker that never failed goes on; an answer ends the row for all."""
+    server: Server = request.getfixturevalue("redis_server" if kind == "redis" else "mongo_server")
+    store = server.url if kind == "redis" else server.url.replace("/?", "/steptrail_limits_test?")
+    target, clock = f"gone-{time.time_ns()}.example:443", Moment()
+    first, second, third = [Politeness(rate="off", store=store, monotonic=clock) for _ in range(3)]
+
+    async def asked(worker: Politeness, failure: FailureClass | None = FailureClass.CONNECT) -> str | None:
+        try:
+            async with worker.turn(target):
+                if failure is not None:
+                    raise CheckFailed(failure, "nobody listens")
+        except CheckFailed as error:
+            return error.reason or "failed"
+        return None
+
+    assert [await asked(worker) for worker in (first, second, first, second, first)] == ["failed"] * 5
+    assert [await asked(worker) for worker in (first, second)] == ["circuit_open"] * 2
+    assert await asked(third, None) is None
+    clock.now += REST_SECONDS + 1
+    assert await asked(first, None) is None
+    assert [await asked(third) for _ in range(2)] == ["failed"] * 2
+    for worker in (first, second, third):
+        await worker.close()
 
 
 @pytest.mark.req("NFR-008")

@@ -5,6 +5,7 @@ PostgreSQL is `postgresql+asyncpg://…`, SQLite is `sqlite+aiosqlite:///path` (
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ from steptrail_common.errors import ConfigurationError, Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite writer waits for another one."""
+RESTED_SECONDS = 1.0
+"""After so long without use a connection of PostgreSQL is tried before it is used."""
 ID = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Ids are compared byte by byte everywhere, as Python does."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +63,9 @@ def open_engine(address: str, *, pool_size: int = 10) -> AsyncEngine:
     except ArgumentError as error:
         raise ConfigurationError("store: write postgresql+asyncpg://… or sqlite+aiosqlite:///path") from error
     if url.drivername == "postgresql+asyncpg":
-        return create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=10)
+        engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True)
+        _ping_when_rested(engine)
+        return engine
     if url.drivername != "sqlite+aiosqlite" or not url.database or url.database == ":memory:":
         raise ConfigurationError("store: write postgresql+asyncpg://… or sqlite+aiosqlite:///path")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +73,27 @@ def open_engine(address: str, *, pool_size: int = 10) -> AsyncEngine:
     sa.event.listen(engine.sync_engine, "connect", _sqlite_connected)
     sa.event.listen(engine.sync_engine, "begin", _sqlite_begins)
     return engine
+
+
+def _ping_when_rested(engine: AsyncEngine) -> None:
+    """A connection that nobody used for a while may be dead: try it before it is handed out, else open another.
+
+    SQLAlchemy's own `pool_pre_ping` tries it each time, which on a busy connection is a round trip for nothing.
+    """
+
+    def returned(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    def taken(connection: Any, record: Any, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:  # whatever a dead connection raises
+            raise sa.exc.InvalidatePoolError from error
+
+    sa.event.listen(engine.sync_engine, "checkin", returned)
+    sa.event.listen(engine.sync_engine, "checkout", taken)
 
 
 def _sqlite_connected(connection: Any, _record: object) -> None:
@@ -90,7 +116,8 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     Raises `Unavailable` when the database is away; whether a commit under way took place is then unknown.
     """
     async with available(), _connected(engine) as connection:
-        await connection.execution_options(steptrail_immediate=True)
+        if engine.dialect.name == "sqlite":
+            await connection.execution_options(steptrail_immediate=True)
         async with connection.begin():
             yield connection
 

@@ -18,16 +18,16 @@ import time
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore2
 import httpx2
 
+from steptrail_common.addresses import Address, BadAddress, Network, canonical, embedded, literal_of
 from steptrail_common.errors import ConfigurationError, SteptrailError
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Kind = Literal["http", "postgresql", "mysql", "mssql", "oracle", "mongodb", "smtp", "sftp", "ldap", "tcp"]
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -35,6 +35,8 @@ ALLOW_SETTING = "STEPTRAIL_EGRESS_ALLOW"
 EXCEPTIONS_SETTING = "STEPTRAIL_EGRESS_EXCEPTIONS"
 MAX_URL_CHARACTERS = 8192
 CONNECT_SECONDS = 10.0
+_REMEMBERED_URLS = 256
+"""Addresses found harmless as they are written, which depends on nothing but the rules; each check asks twice."""
 
 _METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "metadata", "instance-data"})
 _METADATA = tuple(
@@ -51,9 +53,6 @@ _METADATA = tuple(
 )
 _NEVER = tuple(ipaddress.ip_network(text) for text in ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "ff00::/8"))
 _LOOPBACK = tuple(ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128"))
-_NAT64 = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48"))
-_V4_COMPATIBLE = ipaddress.ip_network("::/96")
-_NUMERIC_HOST = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+)){0,3}")
 
 _PORTS_OF_KIND: dict[str, frozenset[int]] = {
     "http": frozenset(),
@@ -137,12 +136,17 @@ class EgressPolicy:
         self._deny = tuple(_parse_rule(text) for text in deny)
         self._resolver = resolver
         self._opened_ports = {rule.port for rule in self._allow + self._exceptions if rule.port is not None}
+        self._allowed_url = lru_cache(maxsize=_REMEMBERED_URLS)(self._check_url)
 
     def check_url(self, url: str) -> SplitResult:
         """What can be judged without looking anything up. Raises `EgressDenied`; returns the parts."""
+        return self._allowed_url(url)
+
+    def _check_url(self, url: str) -> SplitResult:
         if len(url) > MAX_URL_CHARACTERS:
             raise EgressDenied(f"the address is longer than {MAX_URL_CHARACTERS} characters", reason="bad_url")
-        if any(_hostile(character) for character in url):
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if not plain and any(_hostile(character) for character in url):
             raise EgressDenied(
                 "the address holds blanks, control or direction characters: write them percent-encoded",
                 reason="bad_url",
@@ -163,7 +167,11 @@ class EgressPolicy:
             )
         if not parts.hostname or "\\" in url or "%" in parts.netloc:
             raise EgressDenied("the address names no valid host", reason="bad_url")
-        self._check_port(parts.hostname, port or (443 if parts.scheme == "https" else 80), "http", self._opened_ports)
+        port = port or (443 if parts.scheme == "https" else 80)
+        self._check_port(parts.hostname, port, "http", self._opened_ports)
+        _refuse_metadata_name(parts.hostname)
+        if literal := _literal(parts.hostname):  # libraries read numbers in ways of their own
+            self._judge(parts.hostname, canonical(str(literal)), port, "http")
         return parts
 
     async def resolve(self, host: str, port: int, *, kind: Kind = "http") -> list[str]:
@@ -172,11 +180,10 @@ class EgressPolicy:
         Raises `EgressDenied` when any address is forbidden, `NameNotResolved` when there is none.
         """
         bare = host.strip("[]").rstrip(".").lower()
-        if bare in _METADATA_NAMES:
-            raise EgressDenied(f"{host} is a cloud metadata service, which is never reached")
+        _refuse_metadata_name(host)
         literal = _literal(bare)
         found = [str(literal)] if literal else await self._resolver(bare, port)
-        addresses = [_canonical(text) for text in found]
+        addresses = [canonical(text) for text in found]
         if not addresses:
             raise NameNotResolved(f"the host name {host!r} has no address")
         excepted = [address for address in addresses if self._is_excepted(address, port)]
@@ -195,12 +202,12 @@ class EgressPolicy:
 
     def check_address(self, address: str, port: int, *, kind: Kind = "http") -> None:
         """Judge one address right before a library connects to it. Raises `EgressDenied`."""
-        self._judge(address, _canonical(address), port, kind)
+        self._judge(address, canonical(address), port, kind)
 
     def _judge(self, host: str, address: Address, port: int, kind: Kind) -> None:
         if self._is_excepted(address, port):
             return
-        for reached in (address, *_embedded(address)):
+        for reached in (address, *embedded(address)):
             self._judge_one(host, reached, port)
         opened = {port for rule in self._allow if rule.port == port and rule.covers(address, port)}
         self._check_port(host, port, kind, opened)
@@ -320,41 +327,23 @@ def _in(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
+def _refuse_metadata_name(host: str) -> None:
+    if host.strip("[]").rstrip(".").lower() in _METADATA_NAMES:
+        raise EgressDenied(f"{host} is a cloud metadata service, which is never reached")
+
+
 def _literal(host: str) -> Address | None:
-    """The address a host spells, in any spelling that a C library would take (`127.1`, `0x7f000001`, `0177.0.0.1`)."""
-    if "%" in host:
-        raise EgressDenied(f"{host} names a network interface, which is not allowed", reason="bad_url")
+    """The address a host spells; None for a name. Raises `EgressDenied` for what is neither."""
     try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    if not _NUMERIC_HOST.fullmatch(host):
-        return None
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except OSError as error:
-        raise EgressDenied(f"{host} is no address", reason="bad_url") from error
+        return literal_of(host)
+    except BadAddress as error:
+        raise EgressDenied(str(error), reason="bad_url") from error
 
 
-def _canonical(text: str) -> Address:
-    """IPv4-mapped IPv6 becomes the IPv4 address it stands for; a zone is dropped."""
-    address = ipaddress.ip_address(text.split("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def _embedded(address: Address) -> list[Address]:
-    """The IPv4 addresses a translator would reach for this IPv6 address."""
-    if not isinstance(address, ipaddress.IPv6Address):
-        return []
-    found: list[Address] = []
-    if address.sixtofour:
-        found.append(address.sixtofour)
-    if address.teredo:
-        found.extend(address.teredo)
-    if _in(address, _NAT64) or (address in _V4_COMPATIBLE and int(address) > 1):
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return found
+def canonical_host(host: str) -> str:
+    """A host that is a number, in any spelling, as the address it reaches; names stay as they are."""
+    found = _literal(host.strip("[]"))
+    return str(found) if found is not None else host
 
 
 def _example_rule(address: Address, port: int) -> str:

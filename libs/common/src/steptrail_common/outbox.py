@@ -3,11 +3,15 @@
 `insert` writes them in the caller's transaction, `OutboxRelay` publishes them afterwards and deletes the published
 rows. A relay that dies between publishing and committing leaves the rows: they are published again, and consumers drop
 what they know by the dedup id.
+
+The rows are the truth. Whoever committed some and still has them in memory may `hand_over` these: they then leave
+without being read back, and their rows are deleted afterwards, many at a time.
 """
 
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -32,6 +36,12 @@ BATCH_ROWS = 500
 MAX_NAME_BYTES = 255
 """AMQP's limit of a queue name and of a routing key."""
 LONGEST_BACKOFF_SECONDS = 5.0
+HANDED_OVER_MOST = 5_000
+"""Messages held in memory until they are published; what is beyond that is read from the table."""
+FORGET_SECONDS = 0.1
+"""How long rows of published messages are collected before one statement deletes them all: nobody waits for it."""
+
+Entry = tuple[Destination, Message]
 
 log = structlog.get_logger()
 
@@ -70,7 +80,7 @@ def outbox_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-async def insert(connection: AsyncConnection, table: sa.Table, entries: Sequence[tuple[Destination, Message]]) -> None:
+async def insert(connection: AsyncConnection, table: sa.Table, entries: Sequence[Entry]) -> None:
     """Write the messages in the caller's transaction; those whose dedup id already waits are left out.
 
     The current trace goes with them. Call `OutboxRelay.wake` after the commit. Raises ValueError for a destination
@@ -106,23 +116,45 @@ class OutboxRelay:
     """Publishes what `insert` wrote, in the order of ids as far as they are committed.
 
     Replicas side by side are safe: on PostgreSQL each takes rows the others have not locked, on SQLite (one process)
-    they take turns. `service` names the gauge of the oldest unpublished message.
+    they take turns. `service` names the gauge of the oldest unpublished message. `patience_seconds`: polls leave
+    younger rows to whoever committed them and hands them over.
     """
 
     def __init__(
-        self, engine: AsyncEngine, table: sa.Table, bus: Bus, *, poll_seconds: float = 1.0, service: str | None = None
+        self,
+        engine: AsyncEngine,
+        table: sa.Table,
+        bus: Bus,
+        *,
+        poll_seconds: float = 1.0,
+        service: str | None = None,
+        patience_seconds: float = 0.0,
     ) -> None:
         self._engine = engine
         self._table = table
         self._bus = bus
         self._poll_seconds = poll_seconds
         self._service = service
+        self._patience_seconds = patience_seconds
         self._woken = asyncio.Event()
+        self._all_wanted = False
+        self._handed: deque[Entry] = deque()
+        self._published: list[str] = []
+        self._forgetting: asyncio.Task[None] | None = None
         self._age_seconds = 0.0
         self._age_seen = 0.0
 
     def wake(self) -> None:
-        """Something was committed: publish now instead of at the next poll."""
+        """Something was committed: publish now instead of at the next poll, however young it is."""
+        self._all_wanted = True
+        self._woken.set()
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        """These were committed by `insert`: publish them now, from memory. If that fails, the rows are still there."""
+        if len(self._handed) + len(entries) > HANDED_OVER_MOST:
+            self.wake()
+            return
+        self._handed.extend(entries)
         self._woken.set()
 
     @property
@@ -132,53 +164,102 @@ class OutboxRelay:
 
     async def run(self) -> None:
         """Publish until cancelled. Broker or database away: tries again, less and less often."""
-        failures = 0
+        try:
+            await self._run()
+        finally:
+            if self._forgetting is not None and not self._forgetting.done():
+                await asyncio.wait([self._forgetting])
+
+    async def _run(self) -> None:
+        failures, poll_at = 0, 0.0
         while True:
             self._woken.clear()
             try:
-                count = await self.publish_batch()
+                if self._handed:
+                    await self._publish_handed()
+                if self._all_wanted or time.monotonic() >= poll_at:
+                    patience, self._all_wanted = 0.0 if self._all_wanted else self._patience_seconds, False
+                    count = await self.publish_batch(patience_seconds=patience)
+                    self._all_wanted |= count == BATCH_ROWS
+                    poll_at = time.monotonic() + self._poll_seconds
                 failures = 0
             except (PublishFailed, Unavailable) as error:
                 failures += 1
+                self._all_wanted = True
                 log.warning("outbox_publish_failed", error=str(error), failures=failures)
                 await asyncio.sleep(min(0.1 * 2**failures, LONGEST_BACKOFF_SECONDS))
                 continue
             finally:
                 if self._service is not None:
                     OUTBOX_OLDEST.labels(service=self._service).set(self.oldest_unpublished_seconds)
-            if count < BATCH_ROWS:
+            if not self._all_wanted:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll_seconds):  # wait_for can lose a cancellation in Python 3.11
+                    # wait_for can lose a cancellation in Python 3.11
+                    async with asyncio.timeout(max(poll_at - time.monotonic(), 0.0)):
                         await self._woken.wait()
 
-    async def publish_batch(self) -> int:
-        """Publish at most `BATCH_ROWS` rows; says how many. Raises PublishFailed or Unavailable, the rows then stay."""
-        if self._engine.dialect.name == "postgresql":
-            return await self._publish_locked()
-        async with _turn(self._engine):
-            return await self._publish_unlocked()
+    async def publish_batch(self, *, patience_seconds: float = 0.0) -> int:
+        """Publish at most `BATCH_ROWS` rows of at least that age; says how many.
 
-    async def _publish_locked(self) -> int:
+        Raises PublishFailed or Unavailable, the rows then stay.
+        """
+        if self._engine.dialect.name == "postgresql":
+            return await self._publish_locked(patience_seconds)
+        async with _turn(self._engine):
+            return await self._publish_unlocked(patience_seconds)
+
+    async def _publish_handed(self) -> None:
+        """Publish what was handed over; without a confirm it is forgotten here, and its rows are published later."""
+        entries, self._handed = list(self._handed), deque()
+        if not self._age_seconds:
+            self._age_seconds, self._age_seen = 0.001, time.monotonic()
+        await self._bus.publish(entries)
+        self._age_seconds = 0.0
+        self._published += [message.dedup_id for _, message in entries]
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.create_task(self._forget(), name="outbox forget")
+
+    async def _forget(self) -> None:
+        """Delete the rows of what was published. Rows that cannot be deleted now leave once more at a later poll."""
+        await asyncio.sleep(FORGET_SECONDS)
+        while self._published:
+            gone, self._published = self._published, []
+            try:
+                async with writing(self._engine) as connection:
+                    await connection.execute(sa.delete(self._table).where(_one_of(connection, self._table, gone)))
+            except Unavailable as error:
+                log.warning("outbox_forget_failed", error=str(error), count=len(gone))
+                self._all_wanted = True
+
+    def _oldest(self, patience_seconds: float) -> sa.Select[Any]:
+        table = self._table
+        oldest = sa.select(table.c.id).order_by(table.c.id).limit(BATCH_ROWS)
+        if patience_seconds:
+            in_postgresql = self._engine.dialect.name == "postgresql"
+            oldest = oldest.where(table.c.created_at < _moments_ago(in_postgresql, patience_seconds))
+        return oldest
+
+    async def _publish_locked(self, patience_seconds: float) -> int:
         """Delete, publish, commit: one statement, and a relay that dies in between has deleted nothing."""
         table = self._table
-        oldest = sa.select(table.c.id).order_by(table.c.id).limit(BATCH_ROWS).with_for_update(skip_locked=True)
+        oldest = self._oldest(patience_seconds).with_for_update(skip_locked=True)
         taken = sa.delete(table).where(table.c.id.in_(oldest)).returning(*table.c, database_now().label("now"))
         async with writing(self._engine) as connection:
             rows = sorted((await connection.execute(taken)).all(), key=lambda row: int(row.id))
             await self._publish(rows)
         return len(rows)
 
-    async def _publish_unlocked(self) -> int:
+    async def _publish_unlocked(self, patience_seconds: float) -> int:
         """SQLite has one writer: do not hold its lock while publishing."""
         table = self._table
-        oldest = sa.select(*table.c, database_now().label("now")).order_by(table.c.id).limit(BATCH_ROWS)
+        oldest = self._oldest(patience_seconds).with_only_columns(*table.c, database_now().label("now"))
         async with reading(self._engine) as connection:
             rows = (await connection.execute(oldest)).all()
         await self._publish(rows)
         if rows:
             async with writing(self._engine) as connection:
-                last = rows[-1].id
-                await connection.execute(sa.delete(table).where(table.c.id <= last))
+                gone = [row.dedup_id for row in rows]
+                await connection.execute(sa.delete(table).where(_one_of(connection, table, gone)))
         return len(rows)
 
     async def _publish(self, rows: Sequence[Any]) -> None:
@@ -201,6 +282,22 @@ def _message(row: Any) -> Message:
         content_type=row.content_type,
         headers=json.loads(row.headers),
     )
+
+
+def _one_of(connection: AsyncConnection, table: sa.Table, dedup_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """One bind for any number of ids."""
+    if connection.dialect.name == "postgresql":
+        return table.c.dedup_id == sa.any_(sa.bindparam(None, list(dedup_ids), type_=postgresql.ARRAY(sa.Text())))
+    listed = sa.func.json_each(json.dumps(list(dedup_ids))).table_valued("value")
+    return table.c.dedup_id.in_(sa.select(listed.c.value))
+
+
+def _moments_ago(in_postgresql: bool, seconds: float) -> sa.ColumnElement[Any]:
+    if in_postgresql:
+        return sa.type_coerce(
+            database_now() - sa.cast(sa.literal(f"{seconds} seconds", sa.Text()), postgresql.INTERVAL), Moment()
+        )
+    return sa.type_coerce(sa.type_coerce(database_now(), sa.Integer()) - int(seconds * 1_000_000), Moment())
 
 
 _turns: WeakKeyDictionary[Engine, asyncio.Lock] = WeakKeyDictionary()

@@ -7,6 +7,7 @@ connection, the field and the host it was saved for. Ciphertext moved to another
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -144,6 +145,7 @@ def _public_key(text: str) -> PublicKey:
         ) from error
 
 
+@lru_cache(maxsize=16)
 def _private_key(text: str) -> PrivateKey:
     try:
         return PrivateKey(text.encode(), Base64Encoder)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import aio_pika
 import pytest
+from steptrail_common.bus import rabbitconsumer
 from steptrail_common.bus.port import Bus, Delivery, Destination, PublishFailed, Subscription
 from steptrail_common.bus.rabbitmq import RabbitBus
 from steptrail_common.errors import ConfigurationError, Unavailable
@@ -127,6 +128,26 @@ async def test_work_under_way_is_not_cancelled_by_a_lost_connection(cut_bus: Rab
     await depth(cut_bus, queue, 0)
 
 
+@pytest.mark.req("NFR-006")
+async def test_what_is_done_acknowledges_nothing_that_is_not(cut_bus: RabbitBus, proxy: TcpProxy) -> None:
+    """Acknowledgements travel together, but never with that of an earlier message whose handler still works."""
+    queue, never = queue_name(), asyncio.Event()
+
+    async def first_one_hangs(deliveries: Sequence[Delivery]) -> None:
+        if texts(deliveries) == ["slow"] and not deliveries[0].redelivered:
+            await never.wait()
+
+    got = Collector(first_one_hangs)
+    await cut_bus.subscribe(Subscription(queue, concurrency=3), got)
+    await cut_bus.publish([(Destination(queue=queue), message(text)) for text in ("slow", "quick", "quicker")])
+    await eventually(lambda: sorted(got.texts) == ["quick", "quicker", "slow"])
+    await asyncio.sleep(0.2)  # the acknowledgements are on their way
+    proxy.cut()
+    await eventually(lambda: got.texts.count("slow") == 2)
+    never.set()
+    await depth(cut_bus, queue, 0)
+
+
 async def test_an_exclusive_queue_is_declared_again_and_the_gap_is_told(cut_bus: RabbitBus, proxy: TcpProxy) -> None:
     """After a loss the fan-out queue and its bindings are there again, and the subscriber knows of the hole."""
     holes: list[str] = []
@@ -166,6 +187,25 @@ async def test_publishing_fails_in_time_when_the_network_swallows_everything(
     proxy.swallow(False)
     await cut_bus.publish([(Destination(queue=queue), message("three"))])
     await depth(cut_bus, queue, 3)
+
+
+@pytest.mark.req("NFR-006")
+async def test_a_subscription_on_a_connection_that_got_stuck_gets_another_one(
+    bus: RabbitBus, cut_bus: RabbitBus, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries that come after their channel was given up block the client library's reader: nothing is answered
+    on it any more, and no error says so. The subscription does not wait for one; its limits are short here."""
+    monkeypatch.setattr(rabbitconsumer, "WATCH_SECONDS", 0.2)
+    monkeypatch.setattr(rabbitconsumer, "CALL_TIMEOUT_SECONDS", 0.7)
+    queue, got = queue_name(), Collector()
+    await cut_bus.subscribe(Subscription(queue, batch_max=50), got)
+    proxy.swallow()
+    await bus.publish([(Destination(queue=queue), message(str(number))) for number in range(60)])
+    await asyncio.sleep(1.2)
+    proxy.swallow(False)
+    async with asyncio.timeout(25):
+        while len(set(got.texts)) < 60:  # noqa: ASYNC110 - the broker has no event
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.req("NFR-006")

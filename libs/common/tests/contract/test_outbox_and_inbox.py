@@ -243,6 +243,67 @@ async def test_a_woken_relay_publishes_at_once(engine: AsyncEngine, bus: FaultyB
     assert sorted(delays)[5] < 0.05
 
 
+async def handed_over(relay: OutboxRelay, engine: AsyncEngine, *texts: str) -> None:
+    """Commit, then hand over what was committed."""
+    await put(engine, *texts)
+    relay.hand_over([(QUEUE, message(text)) for text in texts])
+
+
+async def test_what_is_handed_over_leaves_from_memory(engine: AsyncEngine, bus: FaultyBus, got: Collector) -> None:
+    """It leaves once although polls find its row, in the order it was given, and its row is deleted afterwards."""
+    relay = OutboxRelay(engine, OUTBOX, bus, poll_seconds=0.01, patience_seconds=30)
+    async with running(relay):
+        for number in range(20):
+            await handed_over(relay, engine, f"{number}")
+        await eventually(lambda: len(got.texts) == 20)
+        await emptied(engine)
+    assert got.texts == [f"{number}" for number in range(20)]
+
+
+@pytest.mark.req("NFR-006")
+async def test_what_was_handed_over_and_not_confirmed_leaves_from_the_table(
+    engine: AsyncEngine, bus: FaultyBus, got: Collector
+) -> None:
+    """The rows are the truth: while the broker is away they stay, and their age is known."""
+    relay = OutboxRelay(engine, OUTBOX, bus, poll_seconds=0.05, patience_seconds=30)
+    bus.away = True
+    async with running(relay):
+        await handed_over(relay, engine, "one", "two")
+        await eventually(lambda: relay.oldest_unpublished_seconds > 0.1)
+        assert await waiting(engine) == 2
+        bus.away = False
+        await eventually(lambda: got.texts == ["one", "two"])
+        await eventually(lambda: relay.oldest_unpublished_seconds == 0)
+        await emptied(engine)
+
+
+@pytest.mark.req("NFR-006")
+async def test_what_was_handed_over_to_a_relay_that_died_is_found(
+    engine: AsyncEngine, bus: FaultyBus, got: Collector
+) -> None:
+    """A replica that dies with messages in its memory: another one leaves them alone for a while, then sends them."""
+    dead = OutboxRelay(engine, OUTBOX, bus)
+    await handed_over(dead, engine, "one")
+    other = OutboxRelay(engine, OUTBOX, bus, poll_seconds=0.05)
+    assert await other.publish_batch(patience_seconds=30) == 0
+    async with running(other):
+        await eventually(lambda: got.texts == ["one"])
+        await emptied(engine)
+
+
+async def test_more_than_memory_should_hold_is_read_from_the_table(
+    engine: AsyncEngine, bus: FaultyBus, got: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is handed over beyond the limit is forgotten at once; its rows leave all the same."""
+    monkeypatch.setattr(outbox, "HANDED_OVER_MOST", 2)
+    relay = OutboxRelay(engine, OUTBOX, bus, poll_seconds=30, patience_seconds=30)
+    await handed_over(relay, engine, "one", "two")
+    await handed_over(relay, engine, "three")
+    async with running(relay):
+        await eventually(lambda: sorted(set(got.texts)) == ["one", "three", "two"])
+        await emptied(engine)
+
+
 async def test_an_unwoken_relay_finds_rows_of_a_dead_replica(
     engine: AsyncEngine, bus: FaultyBus, got: Collector
 ) -> None:

@@ -1,10 +1,13 @@
 """Evidence is hashed when written and verified when read."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
-from steptrail_common.errors import ConfigurationError, NotFound
-from steptrail_common.evidence import EvidenceDamaged, EvidenceStore
+from steptrail_common import evidence
+from steptrail_common.errors import ConfigurationError, NotFound, Unavailable
+from steptrail_common.evidence import EvidenceDamaged, EvidenceStore, Piece
 
 
 @pytest.mark.req("NFR-009")
@@ -19,6 +22,89 @@ async def test_evidence_comes_back_byte_for_byte(tmp_path: Path) -> None:
     assert await EvidenceStore(str(tmp_path / "moved")).get(address, digest) == b"<p>\x00\xff"
 
 
+async def test_several_pieces_are_stored_in_order_and_trouble_is_told(tmp_path: Path) -> None:
+    """What could be stored is kept; a folder that cannot be written is no reason to lose a result."""
+    store = EvidenceStore(str(tmp_path))
+    kept, trouble = await store.put_all("run-1", [Piece("page", b"1"), Piece("page", b"22", "image/png")])
+    assert trouble is None
+    assert [piece.size for piece in kept] == [1, 2]
+    assert [await store.get(piece.address, piece.sha256) for piece in kept] == [b"1", b"22"]
+    (tmp_path / "run-2").write_bytes(b"in the way")
+    kept, trouble = await store.put_all("run-2", [Piece("page", b"1")])
+    assert kept == []
+    assert "cannot be stored" in str(trouble)
+    with pytest.raises(Unavailable):
+        await store.put("run-2", "page", b"1")
+
+
+@pytest.mark.req("NFR-009")
+@pytest.mark.parametrize("place", ["folder", "memory"])
+async def test_small_pieces_of_one_attempt_share_a_file(tmp_path: Path, place: str) -> None:
+    """Each is found by its own address and proved by its own hash; damage to one is not damage to the other."""
+    root = str(tmp_path / "kept") if place == "folder" else f"memory://{tmp_path.name}"
+    store = EvidenceStore(root)
+    pieces = [Piece("request", b"GET /", "text/plain"), Piece("response", b"\x00\xff200", "text/plain")]
+    kept, trouble = await store.put_all("run-1", pieces, together="1-page-1")
+    assert trouble is None
+    assert len({piece.address.partition("@")[0] for piece in kept}) == 1
+    assert kept[0].address.startswith("run-1/1-page-1-")
+    assert [(piece.size, await store.get(piece.address, piece.sha256)) for piece in kept] == [
+        (5, b"GET /"),
+        (5, b"\x00\xff200"),
+    ]
+    if place == "folder":
+        file = tmp_path / "kept" / kept[0].address.partition("@")[0]
+        file.write_bytes(b"GET /\x00\xff20X")
+        assert await store.get(kept[0].address, kept[0].sha256) == b"GET /"
+        with pytest.raises(EvidenceDamaged):
+            await store.get(kept[1].address, kept[1].sha256)
+        file.write_bytes(b"GET /")
+        with pytest.raises(EvidenceDamaged):
+            await store.get(kept[1].address, kept[1].sha256)
+    await store.delete_run("run-1")
+    with pytest.raises(NotFound, match="no longer kept"):
+        await store.get(kept[0].address, kept[0].sha256)
+
+
+@pytest.mark.parametrize("bodies", [[b"1"], [b"1", b""], [b"1", b"2" * evidence.AT_ONCE_BYTES]])
+async def test_large_empty_and_single_pieces_have_files_of_their_own(tmp_path: Path, bodies: list[bytes]) -> None:
+    """A range of no bytes cannot be asked of every store, and a large file need not be read for a small piece."""
+    store = EvidenceStore(str(tmp_path))
+    kept, trouble = await store.put_all("run-1", [Piece("piece", body) for body in bodies], together="1-page-1")
+    assert trouble is None
+    assert not [piece.address for piece in kept if "@" in piece.address]
+    assert [await store.get(piece.address, piece.sha256) for piece in kept] == bodies
+
+
+async def test_pieces_that_cannot_be_stored_together_are_all_lost(tmp_path: Path) -> None:
+    """And that is told."""
+    (tmp_path / "run-1").write_bytes(b"in the way")
+    pieces = [Piece("request", b"1"), Piece("response", b"2")]
+    kept, trouble = await EvidenceStore(str(tmp_path)).put_all("run-1", pieces, together="1-page-1")
+    assert kept == []
+    assert "cannot be stored" in str(trouble)
+
+
+async def test_a_slow_folder_is_written_by_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pieces are written at once while the disk is quick; large ones and those behind a slow write never are."""
+    writers: list[bool] = []
+    seconds = 0.0
+
+    def write(path: str, body: bytes) -> None:
+        writers.append(threading.current_thread() is threading.main_thread())
+        time.sleep(seconds)
+
+    monkeypatch.setattr(evidence, "_write_local", write)
+    store = EvidenceStore(str(tmp_path))
+    await store.put("run-1", "small", b"1")
+    await store.put("run-1", "large", b"1" * (evidence.AT_ONCE_BYTES + 1))
+    seconds = evidence.SLOW_SECONDS * 1.1
+    await store.put("run-1", "slow", b"1")
+    seconds = 0.0
+    await store.put("run-1", "behind", b"1")
+    assert writers == [True, False, True, False]
+
+
 async def test_changed_evidence_is_not_shown(tmp_path: Path) -> None:
     """One flipped byte is enough."""
     store = EvidenceStore(str(tmp_path))
@@ -29,7 +115,19 @@ async def test_changed_evidence_is_not_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["../../etc/passwd", "/etc/passwd", "run/../../x", "run/..", "run/.ssh", "a//b", "s3://b/x", "run"]
+    "address",
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "run/../../x",
+        "run/..",
+        "run/.ssh",
+        "a//b",
+        "s3://b/x",
+        "run",
+        "a/b@1",
+        "a/b@-1-2",
+    ],
 )
 async def test_addresses_never_leave_the_store(tmp_path: Path, address: str) -> None:
     """Whatever a caller asks for."""

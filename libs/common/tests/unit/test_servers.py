@@ -12,6 +12,7 @@ import asyncpg
 import psutil
 import pytest
 from steptrail_common.testing import containers, plugin, programs
+from steptrail_common.testing.databases import Databases
 from steptrail_common.testing.process import FOLDER_PREFIX, LocalServer, free_port, sweep
 from steptrail_common.testing.servers import GivenServer, MongoServer, RabbitServer, Server
 
@@ -193,6 +194,23 @@ async def test_each_fresh_database_is_empty_and_alone(fresh_postgres: str, postg
     await connection.close()
 
 
+async def test_a_database_is_lent_again_only_as_new(postgres_databases: Databases) -> None:
+    """Who used it is cut off and what they made is gone; what cannot be undone by emptying it ends the database."""
+    used = postgres_databases.lend()
+    left = await asyncpg.connect(used.replace("+asyncpg", ""))
+    await left.execute("CREATE EXTENSION dblink; CREATE TABLE mine (n int); CREATE TYPE colour AS ENUM ('red')")
+    postgres_databases.take_back(used)
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)):
+        await left.execute("SELECT 1")
+    assert postgres_databases.lend() == used
+    again = await asyncpg.connect(used.replace("+asyncpg", ""))
+    assert await again.fetchval("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+    await again.execute("CREATE SCHEMA apart")
+    await again.close()
+    postgres_databases.take_back(used)
+    assert postgres_databases.lend() != used
+
+
 async def test_a_fresh_virtual_host_takes_connections(rabbitmq_server: Server, fresh_vhost: str) -> None:
     """On a broker of our own, never the machine's."""
     import aio_pika
@@ -211,3 +229,39 @@ def test_programs_are_found_only_if_they_run(monkeypatch: pytest.MonkeyPatch, tm
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert programs.mongod() != broken
+
+
+def test_every_package_is_looked_for_before_the_tests_begin() -> None:
+    """Installing inside a test would run into its time limit: a kind without a finder would be missed."""
+    assert programs.FINDERS.keys() == programs.PACKAGES.keys()
+
+
+def test_what_is_missing_is_installed_once_by_its_own_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address or path that was given, and what is there already, is left alone."""
+    asked: list[str] = []
+    monkeypatch.setattr(programs, "can_install", lambda: True)
+    monkeypatch.setattr(programs, "install", asked.append)
+    monkeypatch.setattr(programs, "FINDERS", dict.fromkeys(programs.PACKAGES, lambda: None))
+    for kind in programs.PACKAGES:
+        for variable in (f"STEPTRAIL_TEST_{kind.upper()}", f"STEPTRAIL_TEST_{kind.upper()}_URL"):
+            monkeypatch.delenv(variable, raising=False)
+    for given in ("STEPTRAIL_TEST_REDIS_URL", "STEPTRAIL_TEST_SSHD"):
+        monkeypatch.setenv(given, "given")
+    programs.main()
+    assert asked == [kind for kind in programs.PACKAGES if kind not in ("redis", "sshd")]
+    monkeypatch.setattr(programs, "FINDERS", dict.fromkeys(programs.PACKAGES, lambda: Path("/there")))
+    programs.main()
+    assert len(asked) == len(programs.PACKAGES) - 2
+
+
+def test_a_library_that_does_not_load_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The driver for SQL Server is there only with the system's libraries behind it."""
+    broken = tmp_path / "libs" / "linux" / "debian_ubuntu" / "x86_64" / "lib" / "libmsodbcsql-18.so"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no library")
+
+    class Found:
+        submodule_search_locations = (str(tmp_path),)
+
+    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda _: Found)
+    assert programs.mssql_driver() is None

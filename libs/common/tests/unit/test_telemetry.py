@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from steptrail_common import telemetry
+from steptrail_common.testing.plugin import quick_logs
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -26,13 +27,14 @@ def spans() -> InMemorySpanExporter:
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     """What the process wrote, parsed; logging is put back afterwards."""
-    telemetry.configure("steptrail-test", level="info", json=True)
+    telemetry.configure("steptrail-test", level="info", as_json=True)
 
     def read() -> list[dict[str, Any]]:
         return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
     yield read
     structlog.reset_defaults()
+    quick_logs()
     logging.basicConfig(handlers=[], force=True)
 
 
@@ -78,6 +80,35 @@ def test_lines_of_libraries_take_the_same_shape(lines: Lines) -> None:
     (line,) = lines()
     assert line["event"] == "odd: http://[redacted]@h/"
     assert line["level"] == "warning"
+
+
+@pytest.mark.req("IR-5")
+def test_without_a_collector_a_span_still_gives_the_log_its_trace(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would see what it records, so it records nothing; its ids are there, for logs and for other services."""
+    monkeypatch.setattr(telemetry._sampler, "seen", False)
+    with telemetry.span("send", run_id="r1") as current:
+        headers = telemetry.inject({})
+        telemetry.log.info("sent")
+    assert not current.is_recording()
+    (line,) = lines()
+    assert line["trace_id"] == headers["traceparent"].split("-")[1]
+
+
+@pytest.mark.req("IR-5")
+def test_a_service_with_a_collector_records_also_behind_one_without(
+    spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its part of the trace is there, although the caller told that it records nothing."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(telemetry._sampler, "seen", False)
+        with telemetry.span("send"):
+            headers = telemetry.inject({})
+    with telemetry.extracted(headers), telemetry.span("receive"):
+        pass
+    (received,) = spans.get_finished_spans()
+    assert format(received.context.trace_id, "032x") == headers["traceparent"].split("-")[1]
 
 
 @pytest.mark.req("IR-5")

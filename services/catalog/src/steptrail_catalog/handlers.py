@@ -1,7 +1,7 @@
 """What changes the catalog: saving, restoring and deleting processes and connections."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -38,18 +38,19 @@ def now(stores: Stores) -> datetime:
 
 async def check(source: Source, *, stores: Stores) -> ValidationReport:
     """Every fault of a definition, with the connections that exist taken into account."""
-    kinds = await known_connections(source.document, stores=stores)
-    return await asyncio.to_thread(validate, source, connections=kinds)
+    found = await known_connections(source.document, stores=stores)
+    kinds = {connection.connection_id: connection.settings["kind"] for connection in found}
+    settings = {connection.connection_id: settings_of(connection.settings) for connection in found}
+    return await asyncio.to_thread(validate, source, connections=kinds, settings=settings)
 
 
-async def known_connections(document: Mapping[str, Any], *, stores: Stores) -> dict[str, str]:
-    """Kind of each existing connection that the document names: in checks, in `population` and in the steps' `set`."""
+async def known_connections(document: Mapping[str, Any], *, stores: Stores) -> Sequence[Connection]:
+    """Each existing connection that the document names: in checks, in `population` and in the steps' `set`."""
     listed = document.get("steps")
     steps = [step for step in listed[:MAX_STEPS] if isinstance(step, dict)] if isinstance(listed, list) else []
     holders = [document.get("population"), *(step.get(part) for step in steps for part in ("check", "set"))]
     named = [holder.get("connection") for holder in holders if isinstance(holder, dict)]
-    found = await stores.connections.many({name for name in named if isinstance(name, str)})
-    return {connection.connection_id: connection.settings["kind"] for connection in found}
+    return await stores.connections.many({name for name in named if isinstance(name, str)})
 
 
 async def valid_definition(source: Source, *, stores: Stores) -> Definition:

@@ -53,7 +53,9 @@ class ProcessFilter:
     tags: Sequence[str] = ()
     owner: str | None = None
     active: bool | None = None
+    board: bool | None = None
     ids: Collection[str] | None = None
+    connection_id: str | None = None
 
 
 class ProcessStore(Protocol):

@@ -15,6 +15,7 @@ from steptrail_common.contracts.catalog import (
     SealedConnection,
     SecretState,
 )
+from steptrail_common.contracts.connections import TRIED_BY
 from steptrail_common.contracts.definition import Definition
 from steptrail_common.errors import Conflict
 
@@ -114,12 +115,16 @@ async def draft_snapshot(definition: Definition, *, stores: Stores) -> Definitio
 
 
 async def _snapshot(process_id: str, revision: int, definition: Definition, stores: Stores) -> DefinitionSnapshot:
+    """Raises `Conflict` for a connection that does not exist, and for a database account that can write until somebody
+    accepted that: what a statement may do there is up to the account alone."""
     names = connection_ids(definition)
     found = await stores.connections.many(names)
     missing = set(names) - {connection.connection_id for connection in found}
     if missing:
         named = ", ".join(sorted(missing))
         raise Conflict(f"{process_id} names connections that do not exist: {named}; create them, or change the process")
+    if unconfirmed := [*_not_accepted(one for one in found if one.settings["kind"] not in TRIED_BY)]:
+        raise Conflict(f"{process_id} cannot be checked: {unconfirmed[0]}")
     return DefinitionSnapshot(
         process_id=process_id,
         revision=revision,

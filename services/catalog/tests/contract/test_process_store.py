@@ -158,12 +158,14 @@ async def test_pages_are_in_order_of_name_without_holes(stores: Any) -> None:
 
 @pytest.mark.req("FR-004")
 async def test_every_filter_narrows_the_list(stores: Any) -> None:
-    """Words anywhere in any case, category, all of several tags, owner, active, ids; together all must hold."""
+    """Words anywhere in any case, category, all of several tags, owner, active, board, ids; together all must hold."""
     await stores.processes.create(
         revision("a", name="Order to Cash", category="sales", tags=["x", "y"], owner="o"), told(1)
     )
     await stores.processes.create(revision("b", name="Cash 100%_", category="sales", tags=["x"], active=False), told(2))
-    await stores.processes.create(revision("c", name="Other", description="(über) ORDER cash.*"), told(3))
+    await stores.processes.create(
+        revision("c", name="Other", description="(über) ORDER cash.*", population={}), told(3)
+    )
     assert await names(stores, text="CASH order") == ["a", "c"]
     assert await names(stores, text="ÜBER") == ["c"]
     assert await names(stores, text="100%_") == ["b"]
@@ -175,6 +177,8 @@ async def test_every_filter_narrows_the_list(stores: Any) -> None:
     assert await names(stores, tags=["x", "y"]) == ["a"]
     assert await names(stores, owner="o") == ["a"]
     assert await names(stores, active=False) == ["b"]
+    assert await names(stores, board=True) == ["c"]
+    assert await names(stores, board=False) == ["b", "a"]
     assert await names(stores, ids=["a", "c", "nothing"]) == ["a", "c"]
     assert await names(stores, ids=[]) == []
     assert await names(stores, text="order", tags=["x"]) == ["a"]
@@ -208,6 +212,9 @@ async def test_users_of_a_connection_are_those_of_newest_revisions(stores: Any) 
     await stores.processes.create(revision("b", uses=["erp"]), told(2))
     await stores.processes.save(revision("b", 2, uses=["shop"]), told(3))
     assert await stores.processes.using("erp") == ["a"]
+    for connection_id, users in (("erp", ["a"]), ("shop", ["a", "b"]), ("nobody", [])):
+        found = await stores.processes.search(ProcessFilter(connection_id=connection_id), after=None, limit=9)
+        assert [one.process_id for one in found] == users
     assert await stores.processes.using("shop") == ["a", "b"]
     assert await stores.processes.using("shop", limit=1) == ["a"]
 

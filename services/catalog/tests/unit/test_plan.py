@@ -52,6 +52,32 @@ def _planned(
             [("host", "shop.example.com:8443", "GET https://shop.example.com:8443/eu/47%2F11")],
         ),
         (
+            {"type": "web_crawl", "url": "https://x.example.com/", "render": True},
+            {},
+            [("host", "x.example.com:443", "GET https://x.example.com/ in a browser, with everything it loads")],
+        ),
+        (
+            {"type": "web_crawl", "connection": "shop", "path": "/a", "browser": {"actions": [{"click": "#b"}]}},
+            {"shop": {"kind": "http", "base_url": "https://x.example.com", "auth": "form", "username": "ann",
+                      "login": {"path": "/login"}}},
+            [
+                ("host", "x.example.com:443", "GET https://x.example.com/a in a browser, with everything it loads"),
+                ("host", "x.example.com:443", "signs in through its login form"),
+                ("secret", "shop.password", "form sign-in"),
+            ],
+        ),
+        (
+            {"type": "web_crawl", "url": "https://x.example.com/", "crawl": {
+                "max_pages": 9, "hosts": ["*.y.example"], "links": "all", "sitemap": "https://z.example/map.xml"}},
+            {},
+            [
+                ("host", "x.example.com:443", "GET https://x.example.com/ and up to 8 pages it links to"),
+                ("host", "*.y.example", "pages of the crawl"),
+                ("host", "every host its pages link to", "HEAD, whether the links work"),
+                ("host", "z.example:443", "GET https://z.example/map.xml"),
+            ],
+        ),
+        (
             {"type": "api_call", "url": "https://x.example.com/${{ steps.one.no }}", "method": "DELETE"},
             {},
             [("host", "x.example.com:443", "DELETE https://x.example.com/${{ steps.one.no }}")],

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from steptrail_catalog.domain.plan import plan
 from steptrail_catalog.domain.validation import read_text, validate
+from steptrail_common.contracts.connections import HttpSettings
 from steptrail_common.contracts.definition import Definition
 from steptrail_common.contracts.model import FieldError
 
@@ -426,6 +428,25 @@ def test_connections_must_exist_and_fit(
     report = validate(BASE | {"active": active}, connections=known)
     assert [fault.path for fault in report.errors] == errors
     assert [fault.path for fault in report.warnings] == warnings
+
+
+@pytest.mark.parametrize(
+    ("check", "place"),
+    [({"render": True}, "render"), ({"browser": {"screenshot": "never"}}, "browser"), ({}, None)],
+)
+def test_a_browser_and_a_client_certificate_do_not_go_together(check: dict[str, Any], place: str | None) -> None:
+    """Told where it is saved, and named; the page as it is sent can be looked at with one."""
+    pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----"
+    settings = HttpSettings(kind="http", base_url="https://shop.example", client_certificate=pem)
+    step = {"id": "page", "name": "Page", "check": {"type": "web_crawl", "connection": "shop", "path": "/", **check}}
+    document = {"version": 1, "process": "p", "name": "P", "steps": [step]}
+    report = validate(document, connections={"shop": "http"}, settings={"shop": settings})
+    assert [fault.path for fault in report.errors] == ([f"steps[0].check.{place}"] if place else [])
+    assert all("cannot identify with the client_certificate" in fault.message for fault in report.errors)
+    definition = validate(document).definition
+    assert definition is not None
+    warned = plan(definition, {}, {"shop": settings}).warnings
+    assert [text.partition(":")[0] for text in warned] == ([f"step 1 (page), {place}"] if place else [])
 
 
 def test_the_examples_of_the_project_are_valid() -> None:

@@ -30,18 +30,19 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     bus = bus or connect(settings.bus, name=settings.worker_id)
     policy = EgressPolicy(settings.egress_allow, exceptions=settings.egress_exceptions, deny=settings.egress_deny)
     clock = clock or SystemClock()
-    client = HttpClient(policy)
     evidence = EvidenceStore(settings.evidence)
     keyring = SecretsKeyring.of_settings(settings.private_keys, settings.private_key_files)
+    politeness = settings.politeness()
+    fetcher = PageFetcher(HttpClient(policy, politeness.pace))
     loop = WorkerLoop(
         bus,
-        _wanted(_kinds(settings, client, clock, Sessions(keyring)), settings.kinds),
+        _wanted(_kinds(settings, fetcher, clock, Sessions(keyring)), settings.kinds),
         evidence,
         keyring,
         clock,
         worker_id=settings.worker_id,
         concurrency=settings.concurrency,
-        politeness=settings.politeness(),
+        politeness=politeness,
     )
     return Service(
         name="crawler",
@@ -53,9 +54,9 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     )
 
 
-def _kinds(settings: Settings, client: HttpClient, clock: Clock, sessions: Sessions) -> list[CheckKind]:
+def _kinds(settings: Settings, fetcher: PageFetcher, clock: Clock, sessions: Sessions) -> list[CheckKind]:
     """Every kind this program knows. Browsers start when a page asks for one, not before."""
-    fetcher = PageFetcher(client)
+    client = fetcher.client
     pool = BrowserPool(
         executable=settings.browser,
         sandbox=settings.browser_sandbox,

@@ -370,7 +370,7 @@ async def test_the_servers_certificate_can_be_asserted(
         await checks.close()
 
 
-async def _speak_h2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def speak_h2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     connection.initiate_connection()
     writer.write(connection.data_to_send())
@@ -386,7 +386,7 @@ async def _speak_h2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 @pytest.mark.req("FR-013")
 async def test_http_2_is_spoken_where_offered(tmp_path: Path) -> None:
-    async with tls_server(tmp_path, _speak_h2, alpn=["h2"]) as (url, authority, port):
+    async with tls_server(tmp_path, speak_h2, alpn=["h2"]) as (url, authority, port):
         checks = Checks(tmp_path, [f"127.0.0.1:{port}"])
         result = await checks.run(
             {"type": "api_call", "connection": "conn", "path": "/a", "http2": True},

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from steptrail_checks.port import CheckFailed
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import StepResult
+from steptrail_crawler.adapters.http import HttpClient
+from steptrail_crawler.adapters.pages import PageFetcher
+from steptrail_crawler.adapters.web_crawl import WebCrawlKind
 
 from ..conftest import Checks, Raw, Site, answer
+from .test_hostile_tls import Authority, served
 
 
 def page(*links: str, title: str = "T", more: str = "") -> bytes:
@@ -22,7 +28,7 @@ async def crawl(checks: Checks, site: Site, asserts: Any = None, seconds: float 
 
 
 async def report(checks: Checks, result: StepResult) -> Any:
-    return json.loads(await checks.shown(result, "listing"))
+    return json.loads(await checks.shown(result, "recording"))
 
 
 def counts(result: StepResult) -> dict[str, Any]:
@@ -126,6 +132,65 @@ async def test_a_sitemap_is_a_start_too(site: Site, checks: Checks) -> None:
     site.routes |= {"/index.xml": answer(index), "/map.xml": answer(f"<urlset>{entries}</urlset>")}
     result = await crawl(checks, site, [{"subject": "pages", "operators": {"eq": 3}}], sitemap=True)
     assert result.ok, result.message
+
+
+@pytest.mark.req("NFR-013")
+async def test_a_crawl_asks_at_the_pace_of_all_workers_together(site: Site, other_site: Site, checks: Checks) -> None:
+    """Every page and every tried link of a host waits for its turn; what has none in time is not called broken."""
+    site.routes |= {"/": page("/a", "/b", f"{other_site.url}/far"), "/a": page(), "/b": page()}
+    other_site.routes["/far"] = page()
+    turns: list[tuple[str, float]] = []
+
+    async def pace(target: str, until: float) -> None:
+        turns.append((target, until))
+        if target.startswith("127.0.0.2"):
+            raise CheckFailed(FailureClass.RATE_LIMITED, "not its turn", reason="target_rate", ours=True)
+
+    checks.kinds["web_crawl"] = WebCrawlKind(client := HttpClient(checks.policy, pace), PageFetcher(client))
+    result = await crawl(checks, site, links="all")
+    assert result.ok, result.message
+    own, far = f"127.0.0.1:{site.port}", f"127.0.0.2:{other_site.port}"
+    assert sorted(target for target, _ in turns) == [own, own, own, far]
+    assert counts(result)["Not looked at (others asked the site as often as it may be)"] == 1
+
+
+@pytest.mark.req("FR-011")
+async def test_a_crawl_is_shown_as_tables(site: Site, checks: Checks) -> None:
+    """Broken links with their places, and pages without what differs from look to look; the rest is a recording."""
+    site.routes |= {"/": page("/a", "/gone"), "/a": page(title="A")}
+    result = await crawl(checks, site)
+    shown = {
+        piece.title: json.loads(await checks.body(piece)) for piece in result.evidence if "json" in piece.media_type
+    }
+    assert shown["Broken links"]["rows"] == [[f"{site.url}/gone", "HTTP status 404", f"{site.url}/"]]
+    assert shown["Pages"]["columns"] == ["url", "status", "title", "links away", "note"]
+    assert [f"{site.url}/a", 200, "A", 1, None] in shown["Pages"]["rows"]
+    assert shown["Crawl report"]["pages"][0]["seconds"] > 0
+
+
+@pytest.mark.req("FR-011")
+async def test_what_a_secure_page_loads_insecurely_is_found(site: Site, checks: Checks, tmp_path: Path) -> None:
+    """Scripts, pictures, frames and forms; links to read on are no part of the page."""
+    authority = Authority.new()
+    loaded = (
+        "<script src=http://cdn.example/x.js></script><img src=http://pic.example/y.png><form action=HTTP://f.example>"
+    )
+    async with served(tmp_path, *authority.signed("127.0.0.1")) as secure:
+        secure.routes["/"] = page("/b", "http://away.example/", more=loaded)
+        secure.routes["/b"] = page(
+            more="<iframe src='http://frame.example/'></iframe><img src=https://ok.example/z.png>"
+        )
+        own = Checks(tmp_path, [f"127.0.0.1:{secure.port}"])
+        for limits, expected in (({}, 4), (None, 3)):
+            result = await own.run(
+                {"type": "web_crawl", "url": f"{secure.url.replace('http', 'https')}/", "verify_tls": False}
+                | ({"crawl": limits} if limits is not None else {}),
+                asserts=[{"subject": "mixed_content", "operators": {"eq": expected}}],
+                timeout_seconds=15.0,
+            )
+            assert result.ok, result.message
+            assert "Mixed content" in counts(result)
+        await own.close()
 
 
 @pytest.mark.req("NFR-013")

@@ -1,7 +1,14 @@
 """`file_check`: local folders and files behind HTTP, the same questions to both."""
 
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
 import os
+import tarfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +232,86 @@ async def test_a_folder_is_tried_and_its_rights_told(checks: Checks) -> None:
     assert tried.rights is not None
     assert tried.rights.level == "can_write"
     assert not (await attempts.test(local(checks.files / "none"))).ok
+
+
+def _zipped(**entries: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in entries.items():
+            archive.writestr(name.replace("_up_", "../"), text)
+    return made.getvalue()
+
+
+def _tarred() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("../x"))
+    return made.getvalue()
+
+
+ARCHIVES = {
+    "slip.zip": _zipped(_up_x="out"),
+    "bomb.zip": _zipped(a="0" * 5_000_000),
+    "table.xlsx": _zipped(**{"xl/vbaProject.bin": "macro", "xl/externalLinks/1.xml": "<a/>"}),
+    "empty.zip": _zipped(),
+    "bomb.gz": gzip.compress(b"0" * 5_000_000),
+    "a.bz2": bz2.compress(b"0"),
+    "a.xz": lzma.compress(b"0"),
+    "a.tar": _tarred(),
+    "encrypted.zip": b"PK\x03\x04\x14\x00\x09\x00\x08\x00" + b"\x00" * 100,
+    "a.7z": b"7z\xbc\xaf\x27\x1c" + b"\x00" * 100,
+    "renamed.csv": _zipped(a="id;amount"),
+}
+
+
+@pytest.mark.req("NFR-012")
+@pytest.mark.parametrize("name", ARCHIVES)
+async def test_archives_of_every_kind_are_never_opened(name: str, checks: Checks) -> None:
+    """Told by their first bytes, whatever they are called; what lies outside can still be checked."""
+    (checks.files / name).write_bytes(ARCHIVES[name])
+    for subject in (of("content", contains="x"), of("rows", gt=0), of("jsonpath", exists=True) | {"argument": "$"}):
+        result = await look(checks, name, asserts=[subject])
+        assert (result.failure_class, result.reason) == (FailureClass.BLOCKED_BY_POLICY, "archive_denied")
+    known = hashlib.sha256(ARCHIVES[name]).hexdigest()
+    outside = await look(checks, name, asserts=[of("size", eq=len(ARCHIVES[name])), of("hash", eq=known)])
+    assert outside.ok, outside.message
+    assert sorted(path.name for path in checks.files.iterdir()) == [name]
+
+
+TABLES = {
+    "a million columns": ",".join("c" for _ in range(1_000_000)) + "\n",
+    "an unclosed quote": 'id,amount\n"1,2\n3,4\n',
+    "an endless cell": "id,amount\n" + "x" * 200_000 + ",1\n",
+    "uneven lines": "id,amount\n1\n",
+    "nothing": "",
+    "nothing but NUL": "\x00" * 4096,
+    "NUL behind its names": "id,amount\n" + "\x00" * 4096,
+    "NUL between its rows": "id,amount\n1,2\n" + "\x00" * 10 + "\n3,4\n",
+}
+
+
+@pytest.mark.req("NFR-012")
+@pytest.mark.parametrize("name", TABLES)
+async def test_hostile_tables_are_bad_files(name: str, checks: Checks) -> None:
+    """The target's fault, by name; the worker goes on."""
+    put(checks.files, "a.csv", TABLES[name])
+    result = await look(checks, "a.csv", asserts=[of("rows", gt=100)])
+    assert (result.failure_class, result.reason, result.ours) == (FailureClass.PROTOCOL, "bad_file", False), name
+    assert (await look(checks, "a.csv", asserts=[of("count", eq=1)])).ok
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be"])
+async def test_a_table_in_another_encoding_of_unicode_is_none(charset: str, checks: Checks) -> None:
+    """Every other byte of it is NUL, no character is."""
+    (checks.files / "a.csv").write_bytes("id,amount\n1,2\n".encode(charset))
+    assert (await look(checks, "a.csv", asserts=[of("rows", eq=1), of("column", eq=2) | {"argument": "amount"}])).ok
+
+
+async def test_where_a_folder_lies_on_the_machine_is_not_told(checks: Checks) -> None:
+    """People see the folder's name and what lies below it."""
+    put(checks.files, "out/a.csv", "id\n1\n")
+    found = await look(checks, "out/*.csv")
+    missing = await look(checks, "out/*.xml")
+    assert found.target == "files/out/*.csv"
+    for result in (found, missing):
+        assert str(checks.folder) not in result.model_dump_json()

@@ -78,7 +78,7 @@ async def test_a_crawl_delay_is_waited_for_or_refused_with_a_reason(site: Site, 
     assert (await checks.run(check)).ok
     second = await checks.run(check)
     assert time.monotonic() - began >= 0.4
-    assert "Waited for crawl-delay" in {finding.label for finding in second.findings}
+    assert "Waited out of politeness" in {finding.label for finding in second.findings}
     assert second.timings["total"] < 0.4
     late = await checks.run(check, timeout_seconds=0.1)
     assert (late.failure_class, late.reason, late.ours) == (FailureClass.RATE_LIMITED, "crawl_delay", True)

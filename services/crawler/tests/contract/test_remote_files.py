@@ -21,7 +21,6 @@ from ..conftest import Checks, sealed
 from .clouds import AZURITE_ACCOUNT, AZURITE_KEY, azure_server, gcs_server
 
 RCLONE = Path(sys.executable).parent / "rclone"
-SSHD = Path("/usr/sbin/sshd")
 CONTENT = "id;amount\n007;10\n008;20\n"
 
 
@@ -77,10 +76,10 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, "subproc
 
 
 @pytest.fixture(scope="module")
-def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path, "subprocess.Popen[bytes]"]]:
+def sftp(
+    tmp_path_factory: pytest.TempPathFactory, sshd_path: str
+) -> Iterator[tuple[int, Path, "subprocess.Popen[bytes]"]]:
     """OpenSSH's own server with keys of its own."""
-    if not SSHD.exists():
-        pytest.skip("no sshd: apt-get install openssh-server")
     folder = tmp_path_factory.mktemp("sftp")
     fill(folder)
     (folder / "in" / "link.txt").symlink_to(folder / "outside.txt")
@@ -93,7 +92,7 @@ def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path, 
         "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\n"
         f"PidFile {folder}/pid\n"
     )
-    command = [str(SSHD), "-D", "-e", "-f", str(folder / "config")]
+    command = [sshd_path, "-D", "-e", "-f", str(folder / "config")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield port, folder, process
     ended(process)

@@ -3,12 +3,10 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from steptrail_common.contracts.connections import HttpSettings
 from steptrail_common.contracts.connections.http import FormLogin
 from steptrail_common.contracts.model import FailureClass
@@ -18,47 +16,10 @@ from steptrail_crawler.adapters.browser import BrowserPool
 from steptrail_crawler.adapters.pages import PageFetcher
 from steptrail_crawler.adapters.rendered import RenderedKind
 
-from ..conftest import Checks, Site, _served, answer, sealed
+from ..conftest import answer, sealed
+from .conftest import MEMORY_BYTES, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-MEMORY_BYTES = 1_500_000_000
-
-
-class Shop:
-    """Two sites and one browser for all tests of this module."""
-
-    def __init__(self, checks: Checks, site: Site, other: Site, pool: BrowserPool) -> None:
-        self.checks, self.site, self.other, self.pool = checks, site, other, pool
-
-    def page(self, path: str, body: str, **headers: str) -> str:
-        self.site.routes[path] = answer(f"<title>T</title>{body}", content_type="text/html", **headers)
-        return f"{self.site.url}{path}"
-
-    async def show(self, url: str, *, asserts: Any = None, seconds: float = 20.0, **browser: Any) -> StepResult:
-        check = {"type": "web_crawl", "url": url, "browser": {"screenshot": "never", **browser}}
-        return await self.checks.run(check, asserts=asserts, timeout_seconds=seconds)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def _shop(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> AsyncIterator[Shop]:
-    folder = tmp_path_factory.mktemp("rendered")
-    async for site in _served("127.0.0.1"):
-        async for other in _served("127.0.0.2"):
-            checks = Checks(folder, [f"127.0.0.1:{site.port}", f"127.0.0.2:{other.port}"])
-            pool = BrowserPool(executable=Path(chromium_path), sandbox=None, max_memory_bytes=MEMORY_BYTES)
-            checks.kinds["web_crawl"] = RenderedKind(PageFetcher(checks.client), pool, concurrency=4)
-            yield Shop(checks, site, other, pool)
-            groups = [running.group for running in pool._all]
-            await checks.close()
-            assert not [group for group in groups if processes.alive(group)]
-
-
-@pytest.fixture
-def shop(_shop: Shop) -> Shop:
-    for site in (_shop.site, _shop.other):
-        site.routes.clear()
-        site.asked.clear()
-    return _shop
 
 
 def found(result: StepResult, label: str) -> list[Any]:
@@ -94,8 +55,8 @@ async def test_a_page_is_looked_at_after_its_scripts_and_the_steps_actions(shop:
     )
     assert result.ok, result.message
     assert found(result, "Redirected from") == [f"{shop.site.url}/old"]
-    assert {piece.kind for piece in result.evidence} >= {"screenshot", "page", "content"}
-    har = json.loads(await shop.checks.shown(result, "content"))
+    assert {piece.kind for piece in result.evidence} >= {"screenshot", "page", "recording"}
+    har = json.loads(await shop.checks.shown(result, "recording"))
     assert f"{shop.site.url}/form" in [entry["request"]["url"] for entry in har["log"]["entries"]]
 
 
@@ -136,7 +97,7 @@ async def test_a_login_form_is_used_with_the_connections_secret(shop: Shop) -> N
     assert result.ok, result.message
     assert "sid=abc" in shop.site.last("/orders").headers["cookie"]
     assert b"pw=s3cret-s3cret" in shop.site.last("/enter").body
-    har = await shop.checks.shown(result, "content")
+    har = await shop.checks.shown(result, "recording")
     assert "s3cret" not in har + result.model_dump_json()
     assert "sid=abc" not in har
 
@@ -160,6 +121,55 @@ async def test_credentials_stay_at_their_own_host(shop: Shop) -> None:
     assert not [asked for asked in shop.other.asked if "authorization" in asked.headers]
 
 
+@pytest.mark.req("NFR-014")
+async def test_pictures_show_no_secret(shop: Shop) -> None:
+    """Neither in a field it was typed into nor as text: two pages that differ in their secret alone look the same."""
+    body = "<body style='font: 20px monospace'><p>token: {0}</p><input id=i size=30>"
+    frame = "<iframe src=/frame></iframe>"
+    settings = HttpSettings(kind="http", base_url=shop.site.url, auth="bearer")
+    fill = [{"fill": "#i", "secret": "token"}]
+    check = {"type": "web_crawl", "connection": "conn", "path": "/a", "browser": {"actions": fill}}
+    pictures = set()
+    for secret in ("aaaa-aaaa-aaaa", "zzzz-zzzz-zzzz"):
+        shop.page("/a", body.format(secret) + frame)
+        shop.page("/frame", body.format(secret))
+        result = await shop.checks.run(check, connection=sealed(settings, token=secret), timeout_seconds=20)
+        assert result.ok, result.message
+        assert secret not in await shop.checks.shown(result, "page")
+        pictures.add(next(piece.sha256 for piece in result.evidence if piece.kind == "screenshot"))
+    assert len(pictures) == 1
+    bare = await shop.show(f"{shop.site.url}/a", screenshot="always")
+    assert pictures.isdisjoint(piece.sha256 for piece in bare.evidence)
+
+
+@pytest.mark.req("FR-014")
+async def test_tabs_a_page_opens_are_signed_in_as_well(shop: Shop) -> None:
+    """By script, link or form, with everything they load; where one is redirected to another host nothing goes along,
+    and another check in the same browser has no part in it."""
+    opening = """<body data-n=0><button id=a onclick="window.open('/away')">a</button>
+    <button id=b onclick="window.open('/pop')">b</button><a id=l target=_blank rel=opener href=/link>l</a>
+    <form method=post target=_blank rel=opener action=/post><button id=s>s</button></form>"""
+    shop.page("/a", opening)
+    for path in ("/pop", "/link", "/post"):
+        shop.page(path, "<img src=/i.png onerror='opener.document.body.dataset.n++'>")
+    shop.site.routes["/away"] = answer("", "302 Found", location=f"{shop.other.url}/b")
+    shop.other.routes["/b"] = answer("<img src=/i.png>", content_type="text/html")
+    settings = HttpSettings(kind="http", base_url=shop.site.url, auth="bearer")
+    actions = [*({"click": f"#{name}"} for name in "abls"), {"wait": "body[data-n='3']"}]
+    check = {"type": "web_crawl", "connection": "conn", "path": "/a", "browser": {"actions": actions}}
+    signed_in = shop.checks.run(check, connection=sealed(settings, token="t0ken-t0ken"), timeout_seconds=20)
+    stranger = shop.show(shop.page("/plain", "<p>x</p>"), actions=[{"wait": "p"}])
+    result, other = await asyncio.gather(signed_in, stranger)
+    assert (result.ok, other.ok) == (True, True), (result.message, other.message)
+    carried = {(one.path, one.headers.get("authorization")) for one in shop.site.asked}
+    own = ("/a", "/pop", "/link", "/post", "/away", "/i.png")
+    assert carried >= {(path, "Bearer t0ken-t0ken") for path in own}
+    assert ("/plain", None) in carried
+    assert {path for path, token in carried if token is None} <= {"/plain", "/robots.txt", "/favicon.ico"}
+    assert [one.path for one in shop.other.asked if one.path == "/b"]
+    assert not [one for one in shop.other.asked if "authorization" in one.headers]
+
+
 @pytest.mark.req("NFR-013")
 async def test_robots_txt_counts_for_browsers_too(shop: Shop) -> None:
     shop.other.routes["/robots.txt"] = answer("User-agent: *\nDisallow: /private\n")
@@ -180,10 +190,11 @@ async def test_robots_txt_counts_for_browsers_too(shop: Shop) -> None:
 async def test_selectors_that_find_nothing_or_are_wrong(
     browser: dict[str, Any], failure_class: FailureClass, shop: Shop
 ) -> None:
-    """Named, in time, with a picture of the failure."""
-    result = await shop.show(shop.page("/a", "<p>x</p>"), seconds=3.0, **{**browser, "screenshot": "on_failure"})
+    """Named, in time, with a picture of the failure. What is wrong ends at once, so its limit may be generous."""
+    seconds = 4.0 if failure_class is FailureClass.NOT_FOUND else 15.0
+    result = await shop.show(shop.page("/a", "<p>x</p>"), seconds=seconds, **{**browser, "screenshot": "on_failure"})
     assert (result.failure_class, result.reason) == (failure_class, "selector_error")
-    assert "screenshot" in {piece.kind for piece in result.evidence}
+    assert {"screenshot", "page"} <= {piece.kind for piece in result.evidence}
 
 
 INSIDE = {
@@ -278,20 +289,6 @@ async def test_a_browser_is_renewed_after_its_pages(shop: Shop, chromium_path: s
     assert not [group for group in groups if processes.alive(group)]
 
 
-async def test_a_killed_browser_is_our_trouble_and_replaced(shop: Shop) -> None:
-    """The step says so; the next one gets a new browser."""
-    url = shop.page("/a", "<p>x</p>")
-    assert (await shop.show(url)).ok
-    running = shop.pool._all[-1]
-    visit = asyncio.create_task(shop.show(url, actions=[{"pause": "5s"}]))
-    await asyncio.sleep(1.0)
-    processes.kill_group(running.group, running.pid)
-    result = await visit
-    assert not result.ok
-    assert result.reason in ("browser_crashed", "worker_unavailable", "action", "selector_error"), result
-    assert (await shop.show(url)).ok
-
-
 @pytest.mark.req("NFR-008")
 async def test_a_worker_without_a_browser_says_what_to_install(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not the page's fault."""
@@ -305,3 +302,15 @@ async def test_a_worker_without_a_browser_says_what_to_install(shop: Shop, monke
         shop.checks.kinds["web_crawl"] = own
     assert (result.failure_class, result.reason, result.ours) == (FailureClass.WORKER_LOST, "worker_unavailable", True)
     assert "apt-get install chromium" in str(result.message)
+
+
+@pytest.mark.req("FR-014")
+async def test_a_connection_with_a_client_certificate_is_refused_by_name(shop: Shop) -> None:
+    """Also when it got its certificate after the process was saved; the site is not asked."""
+    pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----"
+    settings = HttpSettings(kind="http", base_url=f"https://127.0.0.1:{shop.site.port}", client_certificate=pem)
+    check = {"type": "web_crawl", "connection": "conn", "path": "/", "render": True}
+    result = await shop.checks.run(check, connection=sealed(settings, client_key="k"))
+    assert result.failure_class is FailureClass.INVALID_DEFINITION, result.message
+    assert str(result.message).startswith("render: a browser cannot identify with the client_certificate")
+    assert shop.site.asked == []

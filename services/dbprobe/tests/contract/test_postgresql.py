@@ -452,6 +452,7 @@ async def test_the_connection_is_read_only_and_named(probe: Any, shop: Any, tmp_
     result = await probe.ask(
         shop.account("writer"),
         "select current_setting('transaction_read_only') as ro, current_setting('application_name') as app, "
-        "current_setting('default_transaction_read_only') as d",
+        "current_setting('default_transaction_read_only') as d, current_setting('statement_timeout') as t",
+        timeout=4,
     )
-    assert (await probe.rows(result))["rows"] == [["on", "steptrail", "on"]]
+    assert (await probe.rows(result))["rows"] == [["on", "steptrail", "on", "4s"]]

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.req("NFR-008")
 
 
 @asynccontextmanager
-async def rogue(talk: Talk) -> AsyncIterator[int]:
-    """A server that talks like this; its port."""
+async def rogue(talk: Talk, encryption: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server that talks like this, over TLS from the first byte if so; its port."""
     talking: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +40,7 @@ async def rogue(talk: Talk) -> AsyncIterator[int]:
         talking.discard(task)
         writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=encryption)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

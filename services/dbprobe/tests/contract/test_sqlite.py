@@ -86,6 +86,7 @@ async def test_odd_values_have_a_defined_form(probe: Probe, erp: Path) -> None:
         "vacuum into '{folder}/copy.sqlite'",
         "pragma query_only = off",
         "pragma writable_schema = on",
+        "pragma database_list",
         "select load_extension('/tmp/evil.so')",
         "begin immediate",
         "reindex",

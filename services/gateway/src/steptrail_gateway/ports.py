@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from steptrail_common.contracts.gateway import AuditEntry
+from steptrail_common.contracts.orchestrator import RunEvent, RunView
 
 from steptrail_gateway.domain.audit import Deed
 from steptrail_gateway.domain.people import ApiToken, Session, SignInCode, User
@@ -194,3 +195,27 @@ class Stores:
     users: UserStore
     credentials: CredentialStore
     audit: AuditLog
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run as it is printed. `contents`: the bytes of evidence by its id, of the steps that need a look; `address`:
+    where the run is on the page."""
+
+    run: RunView
+    events: list[RunEvent]
+    all_events: bool
+    contents: Mapping[str, bytes]
+    address: str
+    printed_by: str
+    printed_at: datetime
+
+
+class Printer(Protocol):
+    """Puts reports on paper, beside the event loop."""
+
+    async def run_report(self, report: RunReport) -> bytes:
+        """A PDF document. Text from outside stays text, whatever it holds."""
+
+    def close(self) -> None:
+        """Stop the work that has not begun."""

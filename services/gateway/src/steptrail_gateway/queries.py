@@ -3,14 +3,18 @@
 Each list signs its cursors with a key of its own: a cursor of another list is refused.
 """
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 from steptrail_common.contracts.catalog import ProcessSummary
 from steptrail_common.contracts.gateway import AuditEntry, Overview, ProcessRow, TokenView, UserView
+from steptrail_common.contracts.incidents import IncidentRef
 from steptrail_common.contracts.model import Page, RunStatus
+from steptrail_common.contracts.orchestrator import SlowFrom
 from steptrail_common.contracts.reporting import OverviewStates, ProcessState
 from steptrail_common.contracts.schedules import NextRun
 from steptrail_common.errors import NotFound, Unavailable
@@ -22,8 +26,18 @@ from steptrail_gateway.ports import AuditLog, Clients, CredentialStore, Downstre
 
 _STATES: Final = TypeAdapter(list[ProcessState])
 _NEXT_RUNS: Final = TypeAdapter(list[NextRun])
+_INCIDENTS: Final = TypeAdapter(list[IncidentRef])
+_SLOW: Final = TypeAdapter(list[SlowFrom])
 MAX_PAGES_SCANNED: Final = 30
 """Of the catalog per request, when a filter on status finds nothing on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What is to come of a process: its next run by schedule, and from when on one under way is slow."""
+
+    next_run_at: datetime | None = None
+    slow_at: datetime | None = None
 
 
 async def users(caller: Caller, limit: int, cursor: str | None, *, users: UserStore, key: bytes) -> Page[UserView]:
@@ -81,6 +95,11 @@ async def audit(caller: Caller, wanted: AuditFilter, *, log: AuditLog, key: byte
     return Page(items=page, next_cursor=more)
 
 
+def _word(value: bool | None) -> str | None:
+    """A condition as it stands in an address."""
+    return None if value is None else str(value).lower()
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessFilter:
     """The filters of `GET /processes`; all but `statuses` are the catalog's."""
@@ -90,7 +109,9 @@ class ProcessFilter:
     tags: tuple[str, ...]
     owner: str | None
     active: bool | None
+    board: bool | None
     ids: tuple[str, ...]
+    connection_id: str | None
     statuses: frozenset[RunStatus]
     limit: int
     cursor: str | None
@@ -101,8 +122,10 @@ class ProcessFilter:
             "category": self.category,
             "tag": list(self.tags),
             "owner": self.owner,
-            "active": None if self.active is None else str(self.active).lower(),
+            "active": _word(self.active),
+            "board": _word(self.board),
             "ids": list(self.ids),
+            "connection_id": self.connection_id,
             "limit": self.limit,
             "cursor": cursor,
         }
@@ -124,9 +147,11 @@ async def process_rows(caller: Caller, wanted: ProcessFilter, *, clients: Client
         answer = await clients.catalog.request("GET", "/processes", params=params, headers=headers)
         page = Page[ProcessSummary].model_validate_json(answer.content)
         states = await _states(page.items, clients.reporting, headers, needed=bool(wanted.statuses))
-        next_runs = await _next_runs(page.items, clients.orchestrator, headers)
+        ids = [summary.process_id for summary in page.items]
+        ahead, wrong = await _beside(states, ids, clients, headers)
         rows = [
-            _row(summary, states.get(summary.process_id), next_runs.get(summary.process_id)) for summary in page.items
+            _row(one, states.get(one.process_id), ahead.get(one.process_id), wrong.get(one.process_id))
+            for one in page.items
         ]
         cursor = page.next_cursor
         if wanted.statuses:
@@ -149,9 +174,10 @@ async def overview(caller: Caller, limit: int, cursor: str | None, *, clients: C
         wanted = {"ids": [state.process_id for state in standing.items], "limit": len(standing.items)}
         found = await clients.catalog.request("GET", "/processes", params=wanted, headers=headers)
         known = {one.process_id: one for one in Page[ProcessSummary].model_validate_json(found.content).items}
-        next_runs = await _next_runs(list(known.values()), clients.orchestrator, headers)
+        states = {state.process_id: state for state in standing.items}
+        ahead, wrong = await _beside(states, list(known), clients, headers)
         rows = [
-            _row(known[state.process_id], state, next_runs.get(state.process_id))
+            _row(known[state.process_id], state, ahead.get(state.process_id), wrong.get(state.process_id))
             for state in standing.items
             if state.process_id in known
         ]
@@ -173,21 +199,50 @@ async def _states(
     return {state.process_id: state for state in _STATES.validate_json(answer.content)}
 
 
-async def _next_runs(
-    summaries: list[ProcessSummary], orchestrator: Downstream, headers: dict[str, str]
-) -> dict[str, datetime]:
-    """When schedules next start them; without the orchestrator the list still answers, without these."""
-    if not summaries:
+async def _beside(
+    states: Mapping[str, ProcessState], process_ids: Sequence[str], clients: Clients, headers: dict[str, str]
+) -> tuple[dict[str, _Ahead], dict[str, IncidentRef]]:
+    """What is to come of these processes and the open incidents they stand in, asked for at the same time."""
+    return await asyncio.gather(
+        _ahead(states, process_ids, clients.orchestrator, headers), _wrong(process_ids, clients.notifier, headers)
+    )
+
+
+async def _wrong(process_ids: Sequence[str], notifier: Downstream, headers: dict[str, str]) -> dict[str, IncidentRef]:
+    """The open incident each stands in; a notifier that is away, or older than this program, takes only these along."""
+    if not process_ids:
         return {}
-    params = {"process_id": [segment(summary.process_id) for summary in summaries]}
     try:
-        answer = await orchestrator.request("GET", "/schedules/next", params=params, headers=headers)
+        found = _INCIDENTS.validate_json(await _of(process_ids, "/incidents/of-processes", notifier, headers))
+    except (NotFound, Unavailable):
+        return {}
+    return {one.process_id: one for one in found}
+
+
+async def _ahead(
+    states: Mapping[str, ProcessState], process_ids: Sequence[str], orchestrator: Downstream, headers: dict[str, str]
+) -> dict[str, _Ahead]:
+    """What is to come of these processes; without the orchestrator the list still answers, without it."""
+    if not process_ids:
+        return {}
+    busy = [one for one in process_ids if one in states and states[one].running]
+    try:
+        next_runs = _NEXT_RUNS.validate_json(await _of(process_ids, "/schedules/next", orchestrator, headers))
+        slow = _SLOW.validate_json(await _of(busy, "/slow", orchestrator, headers)) if busy else []
     except Unavailable:
         return {}
-    return {one.process_id: one.next_run_at for one in _NEXT_RUNS.validate_json(answer.content)}
+    due, late = {one.process_id: one.next_run_at for one in next_runs}, {one.process_id: one.slow_at for one in slow}
+    return {process_id: _Ahead(due.get(process_id), late.get(process_id)) for process_id in process_ids}
 
 
-def _row(summary: ProcessSummary, state: ProcessState | None, next_run_at: datetime | None) -> ProcessRow:
+async def _of(process_ids: Sequence[str], path: str, service: Downstream, headers: dict[str, str]) -> bytes:
+    params = {"process_id": [segment(process_id) for process_id in process_ids]}
+    return (await service.request("GET", path, params=params, headers=headers)).content
+
+
+def _row(
+    summary: ProcessSummary, state: ProcessState | None, ahead: _Ahead | None, incident: IncidentRef | None
+) -> ProcessRow:
     known = state or ProcessState(
         process_id=summary.process_id,
         last_run_id=None,
@@ -197,4 +252,4 @@ def _row(summary: ProcessSummary, state: ProcessState | None, next_run_at: datet
         last_run_at=None,
         since=None,
     )
-    return ProcessRow(**summary.model_dump(), state=known, next_run_at=next_run_at)
+    return ProcessRow(**summary.model_dump(), state=known, incident=incident, **asdict(ahead or _Ahead()))

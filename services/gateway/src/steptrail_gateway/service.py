@@ -22,6 +22,7 @@ from steptrail_common.service import Service
 from steptrail_common.web import ServiceClient
 
 from steptrail_gateway.adapters.argon2 import Argon2Hasher
+from steptrail_gateway.adapters.paper.printer import PdfPrinter
 from steptrail_gateway.adapters.sql.audit import SqlAuditLog, reaching, reading
 from steptrail_gateway.adapters.sql.credentials import SqlCredentials
 from steptrail_gateway.adapters.sql.users import SqlUsers
@@ -35,7 +36,7 @@ from steptrail_gateway.entrypoints.http.page import Page
 from steptrail_gateway.entrypoints.hub import Hub
 from steptrail_gateway.entrypoints.upkeep import Upkeep
 from steptrail_gateway.handlers import accounts, tokens
-from steptrail_gateway.ports import Clients, PasswordHasher, Stores
+from steptrail_gateway.ports import Clients, PasswordHasher, Printer, Stores
 
 __all__ = [
     "Clients",
@@ -69,11 +70,11 @@ def build(
     bus = bus or connect(settings.bus, name="steptrail-gateway")
     own_clients = _connect(settings) if clients is None else []
     clients = clients or Clients(*own_clients)
-    engine, hasher = open_engine(settings.store), Argon2Hasher()
+    engine, hasher, printer = open_engine(settings.store), Argon2Hasher(), PdfPrinter()
     stores = Stores(SqlUsers(engine), SqlCredentials(engine), SqlAuditLog(engine))
     hub = Hub(streams_per_user=settings.streams_per_user, max_streams=settings.max_streams)
     feed = Feed(hub, clients.orchestrator, clock)
-    gateway = _gateway(settings, stores, hasher, clock, clients, hub, feed)
+    gateway = _gateway(settings, stores, hasher, printer, clock, clients, hub, feed)
     upkeep = Upkeep(hub, stores.credentials, clock, gateway.limits)
     checks = {"store": lambda: _ping(engine), "bus": lambda: _connected(bus)}
     password = settings.admin_password.get_secret_value() if settings.admin_password else None
@@ -90,6 +91,7 @@ def build(
     async def release() -> None:
         hub.close()
         hasher.close()
+        printer.close()
         for client in own_clients:
             await client.aclose()
         await engine.dispose()
@@ -112,6 +114,7 @@ def _gateway(
     settings: Settings,
     stores: Stores,
     hasher: PasswordHasher,
+    printer: Printer,
     clock: Clock,
     clients: Clients,
     hub: Hub,
@@ -124,6 +127,7 @@ def _gateway(
         clock=clock,
         clients=clients,
         hub=hub,
+        printer=printer,
         limits=SessionLimits(settings.idle, settings.absolute),
         about=About(version=VERSION, topology=settings.topology, demo=settings.demo),
         cursor_key=_cursor_key(settings),

@@ -60,6 +60,7 @@ def behind_list(door: Any, pages: list[list[str]], statuses: dict[str, str]) -> 
     door.behind.catalog.react("GET", "/processes", catalog)
     door.behind.orchestrator.react("GET", "/schedules/next", orchestrator)
     door.behind.reporting.react("GET", "/processes/states", reporting)
+    door.behind.notifier.answer("GET", "/incidents/of-processes", [])
 
 
 @pytest.mark.req("FR-006")
@@ -221,10 +222,12 @@ async def test_list_works_without_reporting_unless_it_is_needed(door: Any) -> No
     behind_list(door, [["a"]], {"a": "failed"})
     door.behind.reporting.away = True
     door.behind.orchestrator.away = True
+    door.behind.notifier.away = True
     viewer = await door.program("viewer")
     page = (await viewer.get("/api/v1/processes")).json()
     assert page["items"][0]["state"]["last_status"] is None
     assert page["items"][0]["next_run_at"] is None
+    assert page["items"][0]["incident"] is None
     assert (await viewer.get("/api/v1/processes", params={"status": "failed"})).status_code == 503
 
 
@@ -268,18 +271,45 @@ async def test_a_run_is_packed_into_one_archive(door: Any) -> None:
 
 
 async def test_the_overview_joins_order_and_counts_with_definitions(door: Any) -> None:
-    """Reporting's order stands; a process that the catalog no longer has is left out."""
+    """Reporting's order stands; a process that the catalog no longer has is left out. Only busy ones can be slow."""
     page = {"processes": 3, "by_status": {"failed": 1, "success": 1}, "never_run": 1, "running": 0, "next_cursor": "x"}
-    items = [state("b", "failed"), state("gone", "success"), state("a", None)]
+    items = [state("b", "failed") | {"running": 1}, state("gone", "success"), state("a", None)]
     door.behind.reporting.answer("GET", "/processes/overview", page | {"items": items})
     door.behind.catalog.answer("GET", "/processes", {"items": [summary("a"), summary("b")], "next_cursor": None})
     at = "2026-11-21T00:00:00Z"
     door.behind.orchestrator.answer("GET", "/schedules/next", [{"process_id": "b", "next_run_at": at}])
+    door.behind.orchestrator.answer("GET", "/slow", [{"process_id": "b", "slow_at": at}])
+    standing = {"process_id": "b", "incident_id": "1", "state": "open", "title": "db.test cannot be reached"}
+    door.behind.notifier.answer("GET", "/incidents/of-processes", [standing])
     answer = await (await door.program("viewer")).get("/api/v1/overview", params={"limit": 3})
     told = answer.json()
-    assert [(row["name"], row["next_run_at"]) for row in told["items"]] == [("B", at), ("A", None)]
+    ahead = [(row["name"], row["next_run_at"], row["slow_at"]) for row in told["items"]]
+    assert ahead == [("B", at, at), ("A", None, None)]
+    assert [row["incident"] for row in told["items"]] == [standing, None]
+    assert door.behind.orchestrator.asked[-1].query == {"process_id": ["b"]}
     assert (told["processes"], told["by_status"], told["next_cursor"]) == (3, {"failed": 1, "success": 1}, "x")
     assert door.behind.catalog.asked[-1].query["ids"] == ["b", "gone", "a"]
+
+
+@pytest.mark.req("IR-8")
+@pytest.mark.parametrize("deed", ["acknowledge", "unacknowledge", "resolve"])
+async def test_operators_handle_incidents_and_viewers_read_them(door: Any, deed: str) -> None:
+    """Who did it goes along and into the audit log; a viewer sees the list and is refused the deed."""
+    door.behind.notifier.answer("GET", "/incidents", {"items": [], "next_cursor": None, "open": 0, "acknowledged": 0})
+    door.behind.notifier.answer("POST", f"/incidents/a1/{deed}", {"incident_id": "a1"})
+    viewer, operator = await door.program("viewer"), await door.program("operator")
+    assert (await viewer.get("/api/v1/incidents", params={"state": ["open", "resolved"]})).status_code == 200
+    assert door.behind.notifier.asked[-1].query == {"state": ["open", "resolved"]}
+    assert (await viewer.post(f"/api/v1/incidents/a1/{deed}", json={})).status_code == 403
+    answer = await operator.post(f"/api/v1/incidents/a1/{deed}", json={"note": "mine"})
+    assert answer.status_code == 200
+    asked = door.behind.notifier.asked[-1]
+    assert (asked.json, asked.headers["x-steptrail-role"]) == ({"note": "mine"}, "operator")
+    assert asked.headers["x-steptrail-actor"] == "admin", "whose token it is"
+    refused = await operator.post(f"/api/v1/incidents/a1/{deed}", json={"note": "x" * 1001})
+    assert refused.json()["errors"][0]["path"] == "body.note"
+    audit = (await (await door.program("admin")).get("/api/v1/audit", params={"action": "incident."})).json()["items"]
+    assert [(line["action"], line["object"]) for line in audit] == [(f"incident.{deed}", "a1")]
 
 
 @pytest.mark.req("FR-023")

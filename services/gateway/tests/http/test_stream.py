@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from steptrail_common.bus.inprocess import InProcessBus
 from steptrail_common.bus.port import Destination, Message
-from steptrail_common.contracts.events import envelope, routing_key
+from steptrail_common.contracts.events import BATCH_CONTENT_TYPE, envelope, routing_key
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.testing.scripted import Asked, Scripted
 
@@ -49,6 +49,21 @@ async def tell(door: Any, *facts: tuple[RunEvent, int]) -> None:
         message = Message(wrapped.model_dump_json().encode(), wrapped.id, headers={"position": str(position)})
         messages.append((Destination(topic=routing_key(fact.type, fact.process_id)), message))
     await bus.publish(messages)
+    await bus.close()
+
+
+async def tell_together(door: Any, *facts: tuple[RunEvent, int]) -> None:
+    """Publish several events in one message, as the orchestrator does under load."""
+    bus = InProcessBus(door.broker)
+    await bus.start()
+    documents = [
+        envelope(f.type, f, source="orchestrator", identity=(f.run_id, f.seq), at=f.at, subject=f.process_id)
+        for f, _ in facts
+    ]
+    body = b"[" + b",".join(one.model_dump_json().encode() for one in documents) + b"]"
+    headers = {"position": ",".join(str(position) for _, position in facts)}
+    message = Message(body, "together", BATCH_CONTENT_TYPE, headers)
+    await bus.publish([(Destination(topic=routing_key("step.started", "p")), message)])
     await bus.close()
 
 
@@ -111,6 +126,16 @@ async def test_events_reach_every_open_browser(door: Any, address: str) -> None:
             assert await reader.next() == ("run.queued", event(1).model_dump(mode="json", exclude_none=True))
             assert (await reader.next())[0] == "run.started"
             assert reader.last_id == "8"
+
+
+async def test_events_that_travel_together_arrive_one_by_one(door: Any, address: str) -> None:
+    """A message in batch mode: every event reaches the browser, in order, with its own position to resume after."""
+    token = await door.token("viewer")
+    async with stream(address, token) as reader:
+        await tell_together(door, (event(1), 7), (event(1, "b"), 8), (event(2), 9))
+        for run_id, position in (("r1", "7"), ("b", "8"), ("r1", "9")):
+            assert (await reader.next())[1]["run_id"] == run_id
+            assert reader.last_id == position
 
 
 async def test_stream_follows_what_was_asked_for(door: Any, address: str) -> None:

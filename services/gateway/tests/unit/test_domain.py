@@ -168,3 +168,13 @@ def test_audit_chain_shows_what_was_tampered_with() -> None:
     assert first_fault([*lines[:3], lines[2], *lines[3:]]) == 4
     assert first_fault([lines[1], lines[0], *lines[2:]]) == 1
     assert first_fault([*lines[:4], lines[4].model_copy(update={"detail": {}})]) == 5
+
+
+def test_a_line_that_was_written_anew_with_its_hash_breaks_the_next() -> None:
+    """Whoever can write the table can also reckon a hash: each line hangs on the one before, so all would have to be
+    written anew."""
+    lines = chain(5)
+    forged = lines[1].model_copy(update={"actor": "eve"})
+    deed = Deed(forged.actor, forged.action, forged.object, forged.detail, forged.address)
+    forged = forged.model_copy(update={"hash": chained_hash(lines[0].hash, forged.number, forged.at, deed)})
+    assert first_fault([lines[0], forged, *lines[2:]]) == 3

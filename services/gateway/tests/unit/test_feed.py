@@ -10,10 +10,11 @@ from steptrail_common.bus.port import Delivery, Message, Reject
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import ProcessSaved
 from steptrail_common.contracts.events import envelope, routing_key
+from steptrail_common.contracts.incidents import IncidentEvent
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.testing.scripted import Asked, Scripted, ScriptedService
 from steptrail_gateway.domain.people import Caller
-from steptrail_gateway.domain.stream import Wants
+from steptrail_gateway.domain.stream import Wants, incident_frame
 from steptrail_gateway.entrypoints.feed import Feed
 from steptrail_gateway.entrypoints.hub import Client, Hub
 
@@ -162,3 +163,23 @@ async def test_what_is_no_event_is_parked(body: bytes) -> None:
     """A foreign message on the exchange harms nobody."""
     with pytest.raises(Reject):
         await Stage().feed.on_deliveries([Delivery(Message(body, "x"), "run.queued.p1")])
+
+
+@pytest.mark.req("IR-8")
+async def test_incidents_are_told_once_to_everyone_who_watches_one_of_their_processes() -> None:
+    """Also to a stream that asked for some processes only."""
+    stage = Stage()
+    told = IncidentEvent.model_validate(
+        {"incident_id": "1", "number": 1, "at": "2026-11-20T12:00:00Z", "type": "incident.opened", "state": "open",
+         "title": "db.test:5432 cannot be reached", "kind": "target", "status": "failed", "keys_open": 2, "runs": 2,
+         "opened_at": "2026-11-20T12:00:00Z", "run_id": "r", "process_id": "p1", "process_ids": ["p1", "p2"]}
+    )  # fmt: skip
+    wrapped = envelope(told.type, told, source="notifier", identity=("1", 1), at=told.at, subject="1")
+    message = Delivery(Message(wrapped.model_dump_json().encode(), wrapped.id), "incident.opened.1")
+    await stage.feed.on_deliveries([message, message, delivery(event(1))])
+    text = await stage.read_until('"seq":1')
+    assert text.count("event: incident.opened") == 1
+    assert '"title":"db.test:5432 cannot be reached"' in text
+    frame = incident_frame(told)
+    assert Wants(process_ids=frozenset({"p2"})).match(frame)
+    assert not Wants(process_ids=frozenset({"p3"})).match(frame)

@@ -112,6 +112,15 @@ async def test_replayed_events_do_not_come_twice() -> None:
     assert await waiting == b": keep-alive\n\n"
 
 
+async def test_who_asks_for_it_is_told_that_the_stream_is_alive() -> None:
+    """As an event, because scripts in a browser cannot see comments; all others get the comment."""
+    hub = Hub()
+    page, program = hub.join(caller(), Wants(alive=True)), hub.join(caller(), Wants())
+    hub.keep_alive()
+    assert await read(page) == b'event: alive\ndata: {"type":"alive"}\n\n'
+    assert await read(program) == b": keep-alive\n\n"
+
+
 async def test_client_waits_without_spinning() -> None:
     """A reader that found nothing sleeps until there is something."""
     hub = Hub()

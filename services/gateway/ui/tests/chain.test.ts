@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { RunView, StepStatus } from "@/api/types";
-import { failedStep, isSlow, neighbourInTrouble, openingStep, plannedChain, tookLong } from "@/lib/chain";
+import type { RunView, StepStatus, StepView } from "@/api/types";
+import { failedStep, isQuick, isSlow, keptFrom, neighbourInTrouble, openingStep, plannedChain, timeShares, tookLong } from "@/lib/chain";
 import { definition, stuckRun } from "./sample/data";
 
 const withStatuses = (statuses: StepStatus[], run: Partial<RunView> = {}): RunView => ({
@@ -25,6 +25,18 @@ describe("the planned chain", () => {
   });
 });
 
+describe("what was kept", () => {
+  it("is what a continued run did not look at again", () => {
+    const [first] = stuckRun.steps;
+    const kept = { ...first!, attempts: [] };
+    expect(keptFrom({ from_run: "before" }, kept)).toBe("before");
+    expect(keptFrom({ from_run: null }, kept)).toBeNull();
+    expect(keptFrom({ from_run: "before" }, { ...kept, status: "skipped" })).toBeNull();
+    expect(keptFrom({ from_run: "before" }, { ...kept, status: "pending" })).toBeNull();
+    expect(keptFrom({ from_run: "before" }, { ...kept, attempts: [{ attempt: 1 } as never] })).toBeNull();
+  });
+});
+
 describe("the step that a page opens on", () => {
   it("is the one the verdict names", () => {
     expect(openingStep(stuckRun.steps, stuckRun)).toBe("invoice_file");
@@ -40,9 +52,17 @@ describe("the step that a page opens on", () => {
     expect(openingStep(run.steps, run)).toBe("order_api");
   });
 
+  it("is the one that was clearly slower than usual after a success", () => {
+    const run = withStatuses(Array<StepStatus>(7).fill("success"), { status: "success" });
+    const usual = { expected_duration_seconds: 0.01, slow_after_seconds: 0.03 };
+    const steps = run.steps.map((step, index) => ({ ...step, ...usual, duration_seconds: [0.04, 3, 0.01][index] ?? 0.01 }));
+    expect(openingStep(steps, run)).toBe("order_api");
+  });
+
   it("is the last one done after a success, and the first before any run", () => {
     const run = withStatuses(Array<StepStatus>(7).fill("success"), { status: "success" });
-    expect(openingStep(run.steps, run)).toBe("confirmed");
+    const asUsual = run.steps.map((step) => ({ ...step, duration_seconds: step.expected_duration_seconds }));
+    expect(openingStep(asUsual, run)).toBe("confirmed");
     expect(openingStep(plannedChain(definition), null)).toBe("shop_page");
   });
 });
@@ -80,4 +100,15 @@ it("calls a step slow only when it is clearly slower than usual", () => {
 it("goes by its own history of slowness where there is one", () => {
   const usual = { expected_duration_seconds: 2, slow_after_seconds: 9 };
   expect([tookLong(8, usual), tookLong(10, usual), tookLong(8, { ...usual, slow_after_seconds: null })]).toEqual([false, true, true]);
+});
+
+it("marks the steps at which a good part of the time was spent, waits included", () => {
+  const at = (seconds: number) => new Date(seconds * 1000).toISOString();
+  const spent = (step_id: string, from: number | null, to: number | null) => ({ step_id, started_at: from === null ? null : at(from), ended_at: to === null ? null : at(to) }) as unknown as StepView;
+  expect([...timeShares([spent("a", 0, 1), spent("b", 1, 97), spent("c", 97, 100), spent("d", null, null)])]).toEqual([["b", 0.96]]);
+  expect([...timeShares([spent("a", 0, 0), spent("d", 5, null)])]).toEqual([]);
+});
+
+it("calls quicker what is clearly below the usual", () => {
+  expect([isQuick(0.1, 1), isQuick(0.9, 1), isQuick(0.01, 0.05), isQuick(null, 1)]).toEqual([true, false, false, false]);
 });

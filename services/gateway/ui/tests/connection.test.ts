@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { idFrom, ordered, rareFields, secretsOf, settingsToSend, targetOf, unusedFields, withValue } from "@/lib/connection";
+import { idFrom, kindGroups, ordered, rareFields, secretsOf, settingsToSend, targetOf, unusedFields, withValue } from "@/lib/connection";
 import { fieldFaults, unplaced } from "@/lib/faults";
 import type { Schema } from "@/lib/schema";
 
@@ -71,4 +71,14 @@ describe("a refused form", () => {
     expect(unplaced(new Error("no connection"), ["name"])?.message).toBe("no connection");
     expect(unplaced(null, [])).toBeNull();
   });
+});
+
+it("puts every kind into one group, also those that only a plugin knows", () => {
+  expect(kindGroups(["azure_blob", "http", "ldap", "mssql", "postgresql"])).toEqual([
+    ["Web pages and APIs", ["http"]],
+    ["Databases", ["postgresql", "mssql"]],
+    ["Files", ["azure_blob"]],
+    ["Others", ["ldap"]],
+  ]);
+  expect(kindGroups([])).toEqual([]);
 });

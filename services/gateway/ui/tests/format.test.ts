@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAgo, formatBytes, formatClock, formatDuration, formatExact, formatRough, formatTicking, oneUnit, ordinal, parseDuration, plural, readDuration } from "@/lib/format";
+import { formatAgo, formatBytes, formatClock, formatDuration, formatExact, formatRough, formatSize, formatTicking, oneUnit, ordinal, parseDuration, plural, readDuration, unparted } from "@/lib/format";
 
 const plain = (text: string | null) => text?.replaceAll("\u00a0", " ");
 
@@ -77,6 +77,11 @@ describe("other figures", () => {
   });
 
   it("prints sizes in decimal units", () => {
-    expect([312, 4100, 2_340_000, 999_999].map((size) => plain(formatBytes(size)))).toEqual(["312 B", "4.1 kB", "2.3 MB", "1.0 MB"]);
+    expect([0, 312, 4200, 12_345_678, 1_048_570].map((size) => plain(formatBytes(size)))).toEqual(["0 B", "312 B", "4.1 KiB", "11.8 MiB", "1.0 MiB"]);
+    expect([312, 12_345_678].map((size) => plain(formatSize(size)))).toEqual(["312 B", "11.8 MiB (12,345,678 B)"]);
   });
+});
+
+it("keeps units beside their figures in a sentence of the server", () => {
+  expect(unparted("Passed 1–4, waiting 3 h 12 m, size 11.8 MiB, 3 steps")).toBe("Passed 1–4, waiting 3\u00a0h 12\u00a0m, size 11.8\u00a0MiB, 3 steps");
 });

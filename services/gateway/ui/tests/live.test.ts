@@ -87,6 +87,19 @@ describe("the live stream of a single tab", () => {
     expect(heard.at(-1)).toEqual({ kind: "reset" });
   });
 
+  it("notices a stream that is silent although nobody closed it, and opens another", () => {
+    Source.opened[0]!.open();
+    for (let passed = 0; passed < 120_000; passed += 15_000) {
+      vi.advanceTimersByTime(15_000);
+      Source.opened[0]!.send("alive", "{}");
+    }
+    expect([stream.state, Source.opened.length]).toEqual(["live", 1]);
+    vi.advanceTimersByTime(41_000);
+    expect([stream.state, Source.opened.length, Source.opened[0]!.readyState]).toEqual(["lost", 2, Source.CLOSED]);
+    Source.opened[1]!.open();
+    expect([stream.state, heard.at(-1)]).toEqual(["live", { kind: "reset" }]);
+  });
+
   it("passes on the server's wish to read everything again", () => {
     Source.opened[0]!.open();
     Source.opened[0]!.send("reset", "");

@@ -15,7 +15,12 @@ describe("the overview", () => {
   });
 
   it("never says that all is fine when something is not yet", () => {
-    expect(sentence({ success: 4, warning: 1, not_yet: 1 }, 1)).toBe("Nothing failed: 1 warning, 1 not yet, 1 never run, 4 success.");
+    expect(sentence({ success: 4, warning: 1, not_yet: 1 }, 1)).toBe("Nothing failed: 1 warning, 1 not yet, 1 never run, 4 fine.");
+  });
+
+  it("calls nothing fine while an incident is not over, though the last run of every process was good", () => {
+    const told = (incidents: number) => overviewVerdict(standing({ success: 3 }), incidents).map((part) => part.text).join("");
+    expect([told(1), told(2)]).toEqual(["1 incident is not over; last runs: 3 fine.", "2 incidents are not over; last runs: 3 fine."]);
   });
 
   it("lists the worst first", () => {

@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { describe, expect, it } from "vitest";
 import { readFileSync } from "node:fs";
 import { expectedOf, expectedText, readAssertion, subjectsOf, writeAssertion } from "@/lib/assertion";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ScheduleState } from "@/api/types";
+import { cronWords } from "@/lib/cron";
 import { maintenanceText, rhythm, rhythmDetails, tickWords } from "@/lib/schedules";
 
 const NB = "\u00a0";
@@ -16,6 +17,13 @@ describe("a schedule in words", () => {
     expect(tickWords({ outcome: "started", reason: null, count: 1 })).toEqual({ tone: "ok", word: "started", why: null });
     expect(tickWords({ outcome: "missed", reason: "late", count: 12 })).toEqual({ tone: "overdue", word: "12 ticks missed", why: "nobody was there to start it" });
     expect(tickWords({ outcome: "skipped", reason: "some_new_reason", count: 1 }).why).toBe("some new reason");
+  });
+
+  it("reads cron aloud, and leaves alone what is none", () => {
+    expect(cronWords("30 7 * * 1-5")).toBe("At 07:30, Monday through Friday");
+    expect(cronWords("*/15 8-17 * * *")).toBe("Every 15 minutes, between 08:00 and 17:59");
+    expect(cronWords("0 2 * * 7")).toBe(cronWords("0 2 * * SUN"));
+    for (const text of ["", "0 2 * *", "0 0 2 * * 1", "61 2 * * *", "soon"]) expect(cronWords(text)).toBeNull();
   });
 
   it("says when nothing is started", () => {

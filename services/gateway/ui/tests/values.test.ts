@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { assertionText, captureText, scheduleText } from "@/lib/definition";
 import { barHeights, cellStatus, slowCell, usualSeconds } from "@/lib/grid";
 import { timingSpans } from "@/lib/timings";
-import { addedWords, asTable, changeWords, inUnit, showExpectation, showValue } from "@/lib/value";
+import { addedWords, asTable, changeWords, inUnit, showChanged, showExpectation, showValue } from "@/lib/value";
 import { tokensOfLine } from "@/lib/yaml";
 import { grid } from "./sample/data";
 
@@ -20,7 +20,7 @@ describe("values", () => {
   });
 
   it("carry a unit where a bare number would puzzle", () => {
-    expect([inUnit("age", 86400), inUnit("Size", 4100), inUnit("count", 3)].map((value) => String(value).replaceAll("\u00a0", " "))).toEqual(["24 h", "4.1 kB", "3"]);
+    expect([inUnit("age", 86400), inUnit("Size", 4100), inUnit("count", 3)].map((value) => String(value).replaceAll("\u00a0", " "))).toEqual(["24 h", "4.0 KiB (4,100 B)", "3"]);
   });
 
   it("are not said twice beside the rule", () => {
@@ -31,6 +31,10 @@ describe("values", () => {
 
   it("are named in a difference by what was looked at", () => {
     expect(["assertions[0].actual", "findings.Size", "captures.invoice", "status"].map((path) => changeWords(path, [{ label: "count" }]))).toEqual(["count (actual)", "Size", "captured invoice", "status"]);
+  });
+
+  it("have their unit in a difference, and a dash where there is nothing", () => {
+    expect([showChanged("size (actual)", 78), showChanged("Size", 4100), showChanged("count (actual)", 1), showChanged("age (actual)", null)].map((text) => text.replaceAll("\u00a0", " "))).toEqual(["78 B", "4.0 KiB (4,100 B)", "1", "–"]);
   });
 
   it("become a table from columns and rows, from objects, and from a named list", () => {

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from steptrail_common.contracts.events import CloudEvent
+from steptrail_common.contracts.incidents import AffectedKey, IncidentRef, IncidentState, IncidentSummary, IncidentView
 from steptrail_common.contracts.notifier import ChannelView, Delivery, RuleView, RuleWrite
 
 from steptrail_notifier.domain.delivery import Attempt, Step
+from steptrail_notifier.domain.incidents import Cleared, Incident, Slot
 from steptrail_notifier.domain.outcomes import Outcome
 from steptrail_notifier.domain.rules import Rule
 
@@ -60,6 +63,7 @@ class NewDelivery:
     moment: str
     body: str
     refused: str | None = None
+    incident_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,18 @@ class DeliveryFilter:
     status: str | None = None
 
 
+IncidentPlace = tuple[int, int, datetime, str]
+"""Where an incident stands in the list: group (open, acknowledged, resolved), severity, moment, id."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents to list; nothing named means all."""
+
+    states: frozenset[IncidentState] = frozenset()
+    process_id: str | None = None
+
+
 class Recording(Protocol):
     """One open transaction over some processes, whose series nobody else changes until it ends."""
 
@@ -95,6 +111,8 @@ class Recording(Protocol):
     """All active rules that were made by hand."""
     channels: Mapping[str, bool]
     """Every channel, and whether it is active."""
+    afflicted: set[str]
+    """The processes among them that may have keys in open incidents; of all others it is known that they have none."""
 
     async def define(self, note: ProcessNote) -> None:
         """Keep what is known of a process."""
@@ -116,6 +134,54 @@ class Recording(Protocol):
 
     async def queue(self, delivery: NewDelivery) -> bool:
         """Make a delivery, due now; False if there is one with this id."""
+
+    async def later(self, outcome: Outcome) -> list[tuple[Outcome, Mapping[str, Any]]]:
+        """Newer outcomes of the same process and key (up to 150) with their events, in their order."""
+
+    async def now(self) -> datetime:
+        """The database's clock."""
+
+    async def hold(self, seeds: Mapping[str, tuple[Incident, Outcome]], slots: Collection[Slot]) -> list[Incident]:
+        """Lock the incidents a batch concerns, each with those of the slots that ever stood in it.
+
+        They are the open ones that these slots stand in, and one for each cause of `seeds`: the open one, else the
+        newest resolved one that the outcome may open again, else the seed, which is stored. No cause ever has two.
+        """
+
+    async def held(self, incident_id: str) -> Incident:
+        """Lock one incident, without its slots. Raises `NotFound`."""
+
+    async def with_open_keys(self, *, process_id: str | None = None, unseen_since: datetime | None = None) -> list[str]:
+        """Ids of incidents with open slots of a process, or not seen since a moment; at most 1,000."""
+
+    async def clear(
+        self,
+        incident_id: str,
+        at: datetime,
+        by: Cleared,
+        *,
+        process_id: str | None = None,
+        unseen_since: datetime | None = None,
+    ) -> int:
+        """Clear all open slots of a held incident, or those of a process, or those not seen since. How many."""
+
+    async def keep(self, incident: Incident) -> None:
+        """Write a held incident with what changed of its slots and its new lines."""
+
+    async def announce(self, events: Sequence[CloudEvent]) -> None:
+        """Events of incidents leave after the commit, and only then."""
+
+    async def afflict(self, process_ids: Collection[str], *, yes: bool) -> None:
+        """Note that processes may have keys in open incidents, or that they have none."""
+
+    async def process_ids(self, incident_id: str, limit: int) -> list[str]:
+        """The processes of an incident, those seen last first."""
+
+    async def notes(self, process_ids: Collection[str]) -> list[ProcessNote]:
+        """What is known of processes, not locked."""
+
+    async def incident_told(self, incident_ids: Collection[str]) -> dict[tuple[str, str], list[tuple[str, datetime]]]:
+        """(delivery id, made at) of what was told of incidents, by incident and channel."""
 
 
 class NotifierStore(Protocol):
@@ -148,6 +214,9 @@ class NotifierStore(Protocol):
     async def add_rule(self, rule: RuleWrite) -> RuleView:
         """Raises `Conflict` if the id is taken, `InvalidInput` if there is no such channel."""
 
+    async def change_rule(self, rule: RuleWrite) -> RuleView:
+        """Replace everything but its id; what it told stays told. Raises `NotFound`, `InvalidInput` as above."""
+
     async def delete_rule(self, rule_id: str) -> None:
         """Raises `NotFound`."""
 
@@ -158,6 +227,25 @@ class NotifierStore(Protocol):
 
     async def delivery(self, delivery_id: str) -> Delivery:
         """Raises `NotFound`."""
+
+    async def incidents(
+        self, wanted: IncidentFilter, *, after: IncidentPlace | None, limit: int
+    ) -> list[tuple[IncidentPlace, IncidentSummary]]:
+        """Open ones first, then those somebody has in hand, the worst and newest of each first; then the resolved."""
+
+    async def incident_counts(self) -> tuple[int, int]:
+        """How many are open and how many acknowledged."""
+
+    async def incident(self, incident_id: str) -> IncidentView:
+        """Raises `NotFound`."""
+
+    async def incident_keys(
+        self, incident_id: str, *, open_only: bool, process_id: str | None, after: Slot | None, limit: int
+    ) -> list[AffectedKey]:
+        """By process and key. Raises `NotFound`."""
+
+    async def incidents_of(self, process_ids: Collection[str]) -> list[IncidentRef]:
+        """For each process that has keys in open incidents the one to look at first."""
 
     async def queue_test(self, delivery: NewDelivery, *, lease_seconds: float) -> Claimed:
         """Make a delivery that is claimed by the caller at once."""

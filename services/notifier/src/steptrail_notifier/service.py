@@ -8,11 +8,13 @@ from steptrail_common.bus.port import Bus
 from steptrail_common.clock import Clock
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.errors import Unavailable
+from steptrail_common.outbox import OutboxRelay
 from steptrail_common.replays import ReplayAsker
 from steptrail_common.sealing import SecretsKeyring
 from steptrail_common.service import Service
 
 from steptrail_notifier.adapters.keys import SealedKeys
+from steptrail_notifier.adapters.schema import outbox
 from steptrail_notifier.adapters.sql import SqlNotifierStore
 from steptrail_notifier.adapters.webhook import PolicyGate, Webhooks
 from steptrail_notifier.config import Settings
@@ -26,6 +28,8 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     token = settings.service_token.get_secret_value()
     store = SqlNotifierStore.open(settings.store, clock=clock)
     events = bus or connect(settings.bus, name="notifier")
+    relay = OutboxRelay(store.engine, outbox, events, service="notifier")
+    store.announced = relay.wake
     policy = EgressPolicy(settings.egress_allow, exceptions=settings.egress_exceptions, deny=settings.egress_deny)
     webhooks, keys = (
         Webhooks(policy),
@@ -58,7 +62,7 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         name="notifier",
         app=build_api(tools, service_token=token, checks=checks),
         bus=events,
-        background=[sender.run, sender.tidy, replays.run],
+        background=[sender.run, sender.tidy, replays.run, relay.run],
         start=[store.start, events.start, consume, replays.start],
         stop=[store.close, webhooks.close],
         checks=checks,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
-from steptrail_common.contracts.events import CloudEvent, envelope
+from steptrail_common.contracts.events import CloudEvent, dedup_id, envelope
 from steptrail_common.contracts.notifier import RuleWrite
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.errors import Conflict, InvalidInput, NotFound
@@ -75,6 +75,9 @@ async def test_a_rule_makes_one_delivery_however_often_the_event_comes(store: Sq
     assert await take([ended("r1")], store=store) == 0
     assert await take([ended("r2", "success", minute=1)], store=store) == 1
     assert await _told(store) == [("r1", "failed"), ("r2", "recovered")]
+    made = {one.delivery_id for one in await store.deliveries(EVERYTHING, after=None, limit=9)}
+    expected = {("r1", "failed"), ("r2", "recovered")}
+    assert made == {dedup_id("delivery", run_id, "ops", moment) for run_id, moment in expected}
 
 
 @pytest.mark.req("IR-8")
@@ -256,6 +259,31 @@ async def test_rules_need_their_channel(store: SqlNotifierStore) -> None:
     await _queue(store, _delivery("d1"))
     await store.delete_channel("hook")
     assert (await store.delivery("d1")).last_error == "the channel was deleted"
+
+
+@pytest.mark.req("IR-8")
+async def test_a_changed_rule_tells_by_its_new_words_and_nothing_twice(store: SqlNotifierStore, ended: Ended) -> None:
+    """Everything but its id and its beginning may change; the streak it told of stays told."""
+    for channel_id in ("hook", "desk"):
+        await store.add_channel(_channel(channel_id))
+    made = await store.add_rule(_rule("ops", "failed", category="sales"))
+    with pytest.raises(InvalidInput, match="nowhere"):
+        await store.change_rule(_rule("ops", channel_id="nowhere"))
+    with pytest.raises(NotFound):
+        await store.change_rule(_rule("absent"))
+    assert await take([ended("r1")], store=store) == 0, "the process is in no category"
+    changed = await store.change_rule(_rule("ops", "failed", "recovered", channel_id="desk", after_failures=2))
+    assert await store.rules(after=None, limit=9) == [changed]
+    assert (changed.channel_id, changed.category, changed.created_at) == ("desk", None, made.created_at)
+    assert await take([ended("r2", minute=1)], store=store) == 1
+    await store.change_rule(_rule("ops", "failed", "recovered"))
+    assert await take([ended("r3", minute=2)], store=store) == 0, "one message per streak"
+    await store.change_rule(_rule("ops", active=False))
+    assert await take([ended("r4", "success", minute=3)], store=store) == 0
+    assert await _told(store) == [("r2", "failed")]
+    await store.delete_channel("desk")
+    with pytest.raises(Conflict, match="ops"):
+        await store.delete_channel("hook")
 
 
 async def test_the_log_is_filtered_and_paged(store: SqlNotifierStore, clock: Any) -> None:

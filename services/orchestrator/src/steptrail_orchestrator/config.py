@@ -27,4 +27,7 @@ class Settings(ServiceSettings):
     keep_runs_days: float = Field(
         default=0.0, ge=0, le=36500, description="Ended runs are forgotten after so many days; 0 keeps them for ever"
     )
+    archive: str | None = Field(
+        default=None, description="Folder or fsspec address for runs that are forgotten; without it they are gone"
+    )
     orphan_scan_seconds: float = Field(default=30.0, gt=0, le=3600)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from steptrail_common.contracts.board import BoardKey
-from steptrail_common.contracts.catalog import ConnectionRights, SealedConnection
+from steptrail_common.contracts.catalog import ConnectionRights, ConnectionView, SealedConnection
 from steptrail_common.contracts.definition import Definition, Document
 from steptrail_common.contracts.orchestrator import LoggedEvent, RunAccepted, RunEvent, Trigger
 from steptrail_common.contracts.schedules import NextRun, TickView
@@ -107,11 +107,41 @@ class RunStore(Protocol):
     async def prune(self, *, older_than_seconds: float) -> None:
         """Forget message ids and workers that have been silent for so long, and idempotency keys after a day."""
 
-    async def expired(self, *, older_than_seconds: float, limit: int) -> list[str]:
+
+class RunKeeping(Protocol):
+    """How long runs are kept, and in which partitions. Transactions and errors as with `RunStore`.
+
+    A month is the name of a partition of all that belongs to runs; a store that has none knows no months.
+    """
+
+    async def prepare_months(self) -> None:
+        """Make the partitions of the coming months. Can be repeated. Raises `Unavailable` if runs are in the way."""
+
+    async def expired_month(self, *, older_than_seconds: float) -> str | None:
+        """The oldest month all of whose runs ended longer ago, if there is one."""
+
+    async def runs_of_month(self, month: str, *, after: str, limit: int) -> Sequence[str]:
+        """Its runs behind the id `after`, in order of their ids."""
+
+    async def forget_month(self, month: str) -> int:
+        """Delete everything of a month that `expired_month` named; returns how many runs that were.
+
+        Not one transaction: first what belongs to its runs, at once, then the runs in portions. What is left when it
+        is broken off is found by `expired`.
+        """
+
+    async def expired(self, *, older_than_seconds: float, limit: int) -> Sequence[str]:
         """Runs that ended longer ago by the database's clock, oldest first."""
 
     async def forget(self, run_ids: Sequence[str]) -> None:
         """Delete everything of these runs that have ended; unknown ones are passed over."""
+
+    async def not_archived(self, run_ids: Sequence[str]) -> Sequence[str]:
+        """Those that `note_archived` was not told of, in the same order."""
+
+    async def note_archived(self, run_ids: Sequence[str]) -> None:
+        """They are in the archive, whole; only now may anything of them be deleted. Can be repeated; runs that are
+        forgotten meanwhile are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +210,12 @@ class RunReader(Protocol):
     async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[Sample]], list[Sample]]:
         """Of the last successful runs of the process, newest first: per step id, and of the whole runs."""
 
+    async def started(self, process_ids: Sequence[str]) -> list[tuple[str, datetime]]:
+        """The process and the start of every run of these that is under way."""
+
+    async def run_durations(self, process_id: str, count: int) -> list[Sample]:
+        """Of the last successful runs of the process, newest first."""
+
     async def events(self, run_id: str, *, after: int, limit: int) -> list[RunEvent]:
         """Of one run, by number."""
 
@@ -219,6 +255,9 @@ class Catalog(Protocol):
 
     async def connection(self, connection_id: str) -> SealedConnection:
         """Raises `NotFound`, `Unavailable`."""
+
+    async def connections(self) -> list[ConnectionView]:
+        """All connections as people see them, without secrets. Raises `Unavailable`."""
 
     async def store_rights(self, connection_id: str, rights: ConnectionRights) -> None:
         """Keep what a worker found the account of a connection may do."""
@@ -260,6 +299,17 @@ class BoardStore(Protocol):
         self, process_id: str, wanted: BoardFilter, *, after: BoardPlace | None, limit: int
     ) -> list[tuple[BoardKey, BoardPlace]]:
         """Keys with their newest runs, each with its place; names of steps are left to the caller."""
+
+
+class InspectionStore(Protocol):
+    """Whose turn it is to look at the rights of accounts. Every method is one statement. Raises `Unavailable`."""
+
+    async def claim(self, connection_id: str, version: int, *, seconds: float) -> bool:
+        """Whether the caller looks at this version of a connection now: of several callers one. The claim lapses after
+        so many seconds, or when the connection is saved again."""
+
+    async def put_off(self, connection_id: str, version: int, *, seconds: float) -> None:
+        """By whom had the claim: nobody looks at this version again for so long."""
 
 
 class Prober(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from steptrail_common.bus.port import Bus
@@ -17,6 +17,7 @@ from steptrail_common.contracts.orchestrator import (
     RunEvent,
     RunSummary,
     RunView,
+    SlowFrom,
     WorkerState,
 )
 from steptrail_common.contracts.schedules import ScheduleView, TickView
@@ -28,7 +29,7 @@ from steptrail_orchestrator.domain.board import board_view
 from steptrail_orchestrator.domain.comparing import evidence_pairs, run_diff
 from steptrail_orchestrator.domain.contents import content_diff
 from steptrail_orchestrator.domain.picture import Background, summary, view
-from steptrail_orchestrator.domain.prediction import NEWEST
+from steptrail_orchestrator.domain.prediction import NEWEST, usual
 from steptrail_orchestrator.domain.run import Chain, RunState
 from steptrail_orchestrator.domain.schedules import schedule_view
 from steptrail_orchestrator.ports import (
@@ -84,6 +85,21 @@ async def read_run(run_id: str, *, reader: RunReader) -> RunView:
         last_good_of=good_of,
     )
     return view(run, stored.chain, stored.steps, stored.tried, background, await reader.now())
+
+
+async def list_slow(process_ids: Sequence[str], *, reader: RunReader) -> list[SlowFrom]:
+    """From when on each of these has a run under way that is slower than usual. Those without any are left out."""
+    begun: dict[str, list[datetime]] = {}
+    for process_id, started_at in await reader.started(process_ids):
+        begun.setdefault(process_id, []).append(started_at)
+    told = []
+    for process_id, starts in begun.items():
+        samples = await reader.run_durations(process_id, MOST_SAMPLES)
+        found = [(at, expected.slow_after_seconds) for at in starts if (expected := usual(samples, at))]
+        moments = [at + timedelta(seconds=seconds) for at, seconds in found if seconds is not None]
+        if moments:
+            told.append(SlowFrom(process_id=process_id, slow_at=min(moments)))
+    return told
 
 
 async def _last_good(run: RunState, *, reader: RunReader) -> tuple[str | None, Literal["key", "process"] | None]:

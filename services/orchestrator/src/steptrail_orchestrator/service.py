@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +15,7 @@ from steptrail_common.clock import Clock
 from steptrail_common.database import migrate, open_engine
 from steptrail_common.errors import Unavailable
 from steptrail_common.evidence import EvidenceStore
-from steptrail_common.outbox import OutboxRelay
+from steptrail_common.outbox import Entry, OutboxRelay
 from steptrail_common.service import Service
 from steptrail_common.web import ServiceClient
 
@@ -22,16 +23,28 @@ from steptrail_orchestrator.adapters import migrations
 from steptrail_orchestrator.adapters.catalog import CatalogClient
 from steptrail_orchestrator.adapters.probing import BusProber
 from steptrail_orchestrator.adapters.schema import outbox
-from steptrail_orchestrator.adapters.sql import Chains, SqlBoardStore, SqlRunReader, SqlRunStore, SqlScheduleStore
+from steptrail_orchestrator.adapters.sql import (
+    Chains,
+    SqlBoardStore,
+    SqlInspectionStore,
+    SqlRunKeeping,
+    SqlRunReader,
+    SqlRunStore,
+    SqlScheduleStore,
+)
 from steptrail_orchestrator.config import Settings
 from steptrail_orchestrator.domain.run import Limits
 from steptrail_orchestrator.entrypoints.events import empty_queues, subscribe, subscribe_definitions, subscribe_replays
 from steptrail_orchestrator.entrypoints.http import Parts, build_api
+from steptrail_orchestrator.entrypoints.inspector import Inspector
 from steptrail_orchestrator.entrypoints.keeper import Keeper
 from steptrail_orchestrator.entrypoints.scheduler import Scheduler
 from steptrail_orchestrator.entrypoints.ticker import Ticker
-from steptrail_orchestrator.handlers import Boarding
+from steptrail_orchestrator.handlers import Archive, Boarding
 from steptrail_orchestrator.handlers.running import Poke
+
+_PATIENCE_SECONDS = 2.0
+"""How long messages are left to the replica that committed them and publishes from memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +80,20 @@ def build(
         poll_seconds=settings.schedule_poll_seconds,
         resync_seconds=settings.schedule_resync_seconds,
     )
-    keeper = Keeper(made.store, EvidenceStore(settings.evidence), keep_days=settings.keep_runs_days)
+    keeper = _keeper(settings, engine, made.reader)
     ticker = _ticker(settings, made.store, messages, made.relay)
+
+    inspector = Inspector(
+        made.definitions,
+        made.reader,
+        made.prober,
+        SqlInspectionStore(engine),
+        live_seconds=settings.worker_live_seconds,
+    )
 
     async def prepare() -> None:
         await migrate(engine, service="orchestrator", migrations=Path(migrations.__path__[0]))
+        await keeper.prepare()
 
     async def consume() -> None:
         await made.prober.start()
@@ -94,7 +116,7 @@ def build(
         name="orchestrator",
         app=build_api(_parts(settings, made, poke=ticker.poke), service_token=token, checks=checks),
         bus=messages,
-        background=[made.relay.run, ticker.run, scheduler.run, keeper.run],
+        background=[made.relay.run, ticker.run, scheduler.run, keeper.run, inspector.run],
         start=[prepare, messages.start, consume],
         stop=[close],
         checks=checks,
@@ -102,12 +124,20 @@ def build(
 
 
 def _adapters(settings: Settings, engine: AsyncEngine, messages: Bus, client: ServiceClient) -> _Adapters:
-    relay, chains = OutboxRelay(engine, outbox, messages, service="orchestrator"), Chains()
+    relay = OutboxRelay(engine, outbox, messages, service="orchestrator", patience_seconds=_PATIENCE_SECONDS)
+    chains = Chains()
+
+    def committed(sent: Sequence[Entry] | None) -> None:
+        if sent is None:
+            relay.wake()
+        else:
+            relay.hand_over(sent)
+
     store = SqlRunStore(
         engine,
         limits=limits_of(settings),
         worker_live_seconds=settings.worker_live_seconds,
-        committed=relay.wake,
+        committed=committed,
         chains=chains,
     )
     return _Adapters(
@@ -155,7 +185,14 @@ def _ticker(settings: Settings, store: SqlRunStore, bus: Bus, relay: OutboxRelay
         orphan_scan_seconds=settings.orphan_scan_seconds,
         empty_queues=lambda: empty_queues(bus),
         outbox_age_seconds=lambda: relay.oldest_unpublished_seconds,
+        hears=bus.healthy,
     )
+
+
+def _keeper(settings: Settings, engine: AsyncEngine, reader: SqlRunReader) -> Keeper:
+    archive = Archive(EvidenceStore(settings.archive), reader) if settings.archive else None
+    evidence = EvidenceStore(settings.evidence)
+    return Keeper(SqlRunKeeping(engine), evidence, keep_days=settings.keep_runs_days, archive=archive)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -1,17 +1,22 @@
 """Schedules on both databases, from a saved definition to the run that a tick begins."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from steptrail_common import outbox as outbox_rows
 from steptrail_common.bus.inprocess import InProcessBus
-from steptrail_common.bus.port import Destination, Message
+from steptrail_common.bus.port import Delivery, Destination, Message, Subscription
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
-from steptrail_common.contracts.events import envelope
+from steptrail_common.contracts.events import CloudEvent, envelope
+from steptrail_common.contracts.model import utc
+from steptrail_common.contracts.schedules import ScheduleMissed
 from steptrail_common.database import open_engine, writing
+from steptrail_common.errors import Unavailable
 from steptrail_orchestrator.adapters.schema import schedule_ticks, schedules
 
 NEVER = {"cron": "0 0 29 2 *"}
@@ -110,6 +115,26 @@ async def test_of_many_replicas_exactly_one_starts_the_run_of_a_tick(bench: Any)
         await here.ended(run["run_id"])
 
 
+async def test_a_tick_that_is_due_again_starts_nothing(bench: Any) -> None:
+    """A restored database, or a bug, made a tick due that was acted upon before: its key is known, its run is there."""
+    here = await bench(schedule_poll_seconds=0.05)
+    here.save({"id": "one"}, schedule=[NEVER | ORDER])
+    await saved(here)
+    (schedule,) = await listed(here, 1)
+    await make_due(here)
+    (tick,) = await ticks_of(here, schedule["schedule_id"], 1)
+    await here.ended(tick["run_id"])
+    engine = open_engine(here.store)
+    async with writing(engine) as connection:
+        again = sa.select(schedule_ticks.c.tick_at).scalar_subquery()
+        await connection.execute(sa.update(schedules).values(tick_at=again, fire_at=again))
+    await engine.dispose()
+    await listed(here, 1, lambda items: items[0]["next_run_at"] == schedule["next_run_at"])
+    assert len(await ticks_of(here, schedule["schedule_id"], 1)) == 1
+    runs = (await here.http.get("/runs", params={"trigger": "schedule"})).json()["items"]
+    assert [run["run_id"] for run in runs] == [tick["run_id"]]
+
+
 @pytest.mark.req("FR-007")
 async def test_a_paused_schedule_starts_nothing_until_it_is_resumed(bench: Any) -> None:
     """And can be paused and resumed twice; an unknown one is not found."""
@@ -137,6 +162,7 @@ async def test_a_paused_schedule_starts_nothing_until_it_is_resumed(bench: Any) 
 async def test_a_tick_that_is_found_late_is_recorded_as_missed(bench: Any) -> None:
     """Nobody was there: no run, and the time counts as not measured. With `catch_up: once` one run makes up for it."""
     here = await bench(schedule_poll_seconds=0.05)
+    heard = await listener(here)
     catching = {"inputs": {"order_id": "900002"}, "catch_up": "once"}
     here.save({"id": "one"}, schedule=[NEVER | ORDER, NEVER | catching])
     await saved(here)
@@ -147,6 +173,66 @@ async def test_a_tick_that_is_found_late_is_recorded_as_missed(bench: Any) -> No
     (caught,) = await ticks_of(here, once["schedule_id"], 1)
     assert (caught["outcome"], caught["reason"]) == ("started", "catch_up")
     await here.ended(caught["run_id"])
+    event = await asyncio.wait_for(heard.get(), 20)
+    assert (event.name, event.subject) == ("schedule.missed", "order-to-cash")
+    told = ScheduleMissed.model_validate(event.data)
+    assert (told.schedule_id, told.count, told.reason) == (skipping["schedule_id"], 1, "late")
+    assert utc(told.tick_at) == missed["tick_at"]
+    assert heard.empty()
+
+
+@pytest.mark.req("IR-9")
+async def test_missed_ticks_that_are_not_recorded_are_not_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row and event are one transaction: the first time it fails at its very end, and nobody hears of it twice."""
+    here = await bench(schedule_poll_seconds=0.05)
+    heard = await listener(here)
+    here.save({"id": "one"}, schedule=[NEVER | ORDER])
+    await saved(here)
+    (schedule,) = await listed(here, 1)
+    failures = iter([True])
+    insert = outbox_rows.insert
+
+    async def failing(connection: Any, table: Any, entries: Any) -> None:
+        await insert(connection, table, entries)
+        if any(destination.topic.startswith("schedule.") for destination, _ in entries) and next(failures, False):
+            raise Unavailable("the database went away before the commit")
+
+    monkeypatch.setattr(outbox_rows, "insert", failing)
+    await make_due(here, timedelta(minutes=5))
+    (missed,) = await ticks_of(here, schedule["schedule_id"], 1)
+    event = await asyncio.wait_for(heard.get(), 20)
+    assert next(failures, None) is None
+    assert utc(ScheduleMissed.model_validate(event.data).tick_at) == missed["tick_at"]
+    assert heard.empty()
+
+
+async def listener(here: Any) -> "asyncio.Queue[CloudEvent]":
+    """What is told of schedules from now on."""
+    bus, heard = InProcessBus(here.broker), asyncio.Queue[CloudEvent]()
+    await bus.start()
+
+    async def hear(deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            heard.put_nowait(CloudEvent.model_validate_json(delivery.message.body))
+
+    await bus.subscribe(Subscription("listener", patterns=("schedule.#",)), hear)
+    return heard
+
+
+@pytest.mark.req("FR-012")
+async def test_a_process_that_may_not_be_checked_refuses_the_tick_and_holds_up_no_other(bench: Any) -> None:
+    """Nor can a person start it: an account that can write is asked nothing until somebody accepts that."""
+    here = await bench(schedule_poll_seconds=0.05)
+    here.save({"id": "one"}, schedule=[NEVER | ORDER])
+    await saved(here)
+    (schedule,) = await listed(here, 1)
+    here.catalog.refuses = "the account of connection erp can write: accept it on the page of the connection"
+    await make_due(here)
+    (tick,) = await ticks_of(here, schedule["schedule_id"], 1)
+    assert (tick["outcome"], tick["reason"], tick["run_id"]) == ("refused", "not_startable", None)
+    assert tick["message"] == here.catalog.refuses
+    asked = await here.http.post("/runs", json={"process_id": "order-to-cash", "inputs": {"order_id": "4711"}})
+    assert (asked.status_code, asked.json()["detail"]) == (409, here.catalog.refuses)
 
 
 async def test_inputs_that_no_longer_fit_refuse_the_tick_and_name_the_field(bench: Any) -> None:

@@ -5,7 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from steptrail_common.database import open_engine, writing
 from steptrail_common.testing.worker import failed, passed, status_404
+from steptrail_orchestrator.adapters.schema import attempts
 
 FAST = {"retry": {"count": 2, "interval": "50ms", "backoff": "fixed"}}
 
@@ -203,7 +206,7 @@ async def test_a_run_can_be_cancelled_without_a_worker(bench: Any) -> None:
     worker = await here.add_worker()
     view = await here.until(run_id, lambda view: view["steps"][0]["attempts"][0]["late"])
     assert view["status"] == "cancelled"
-    assert [request.step_id for request in worker.requests] == ["one"]
+    assert {request.step_id for request in worker.requests} == {"one"}
     again = await here.http.post(f"/runs/{run_id}/cancel")
     assert again.status_code == 202
 
@@ -255,6 +258,21 @@ async def test_a_lost_request_message_is_sent_again(bench: Any) -> None:
     view = await here.ended(run_id)
     assert view["status"] == "success"
     assert len(view["steps"][0]["attempts"]) == 1
+
+
+async def test_a_run_that_lost_its_attempt_is_found_and_moved_on(bench: Any) -> None:
+    """A storage fault took the row of the open attempt: the scan for orphans gives the step out again."""
+    later = {"notice_seconds": 60.0, "pickup_seconds": 90.0, "republish_seconds": 60.0}
+    here = await bench(with_worker=False, orphan_scan_seconds=0.1, **later)
+    here.save({"id": "one"})
+    run_id = await here.start_run()
+    engine = open_engine(here.store)
+    async with writing(engine) as connection:
+        await connection.execute(sa.delete(attempts).where(attempts.c.run_id == run_id))
+    await engine.dispose()
+    await here.add_worker()
+    view = await here.ended(run_id, 20)
+    assert (view["status"], view["steps"][0]["attempt"]) == ("success", 2)
 
 
 @pytest.mark.req("FR-007")

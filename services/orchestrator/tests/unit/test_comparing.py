@@ -63,6 +63,7 @@ def test_pages_and_pictures_are_not_compared() -> None:
     """They change with every look: what matters in them is asserted or captured."""
     assert not comparable(piece("page", "text/html"))
     assert not comparable(piece("screenshot", "image/png"))
+    assert not comparable(piece("recording"))
     assert not comparable(piece(size_bytes=10**9))
     assert comparable(piece())
 

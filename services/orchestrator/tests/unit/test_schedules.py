@@ -58,6 +58,14 @@ def test_what_was_missed_is_recorded_and_by_default_not_made_up_for() -> None:
     assert (told[0].tick_at, told[0].until_at, ahead.tick_at) == (after(60), after(300), after(360))
 
 
+@pytest.mark.req("FR-024")
+def test_what_was_missed_over_midnight_is_told_day_by_day() -> None:
+    """So that trends count each start on the UTC day on which it was due."""
+    told, ahead = due_ticks(hourly(), after(14 * 60 + 30), still_running=False)
+    assert [(tick.tick_at.day, tick.until_at.hour, tick.count) for tick in told] == [(4, 23, 11), (5, 2, 3)]
+    assert ahead.last_tick_at == after(14 * 60)
+
+
 @pytest.mark.req("FR-007")
 def test_catching_up_starts_one_run_for_all_that_was_missed() -> None:
     """However many there were."""

@@ -175,6 +175,73 @@ def test_a_lost_worker_costs_an_attempt_and_then_the_step() -> None:
     assert (story.status, story.walk.steps["a"].failure_class) == ("error", FailureClass.WORKER_LOST)
 
 
+def test_a_worker_that_cannot_do_a_check_leaves_it_to_another_one() -> None:
+    """Within the budget, whatever the step repeats otherwise: such as a browser that is missing there."""
+    story = Story(A | {"retry": {"count": 1, "interval": "1s", "on": ["timeout"]}})
+    story.answer("worker_lost", ours=True, message="no browser")
+    assert story.steps == ["retrying"]
+    story.after(2).answer("worker_lost", ours=True, message="no browser")
+    assert (story.status, story.walk.steps["a"].failure_class) == ("error", FailureClass.WORKER_LOST)
+
+
+def test_a_run_ends_at_its_deadline_whatever_it_waits_for() -> None:
+    """A worker that renews its lease for ever holds nothing beyond the run's own time."""
+    story = Story(A, B, timeout="5m")
+    assert story.walk.attempt is not None
+    story.walk.attempt.lease_until = story.now + timedelta(hours=1)
+    assert story.after(299).status == "running"
+    assert (story.after(2).status, story.steps) == ("timeout", ["timeout", "skipped"])
+
+
+def test_a_step_that_nobody_takes_is_given_up() -> None:
+    """When no worker of its kind lives for as long as the pick-up limit says."""
+    story = Story(A)
+    limit = story.walk.limits.pickup_seconds
+    for seconds, status in ((limit - 1, "running"), (2, "error")):
+        story.now += timedelta(seconds=seconds)
+        decisions.tick(story.walk, World(story.now, frozenset(), frozenset()))
+        assert story.status == status
+
+
+@pytest.mark.req("NFR-001", "NFR-006")
+def test_after_an_outage_nobody_is_given_up_before_workers_could_be_heard() -> None:
+    """However long everything was away: the limit begins when heartbeats arrive again, and so does the notice."""
+    story = Story(A)
+    limits = story.walk.limits
+    story.now += timedelta(seconds=3 * limits.pickup_seconds)
+    for heard, status, reason in (
+        (0.0, "running", None),
+        (limits.notice_seconds, "running", "no_worker"),
+        (limits.pickup_seconds - 1, "running", "no_worker"),
+        (limits.pickup_seconds, "error", "no_worker"),
+    ):
+        decisions.tick(story.walk, World(story.now, frozenset(), frozenset(), heard_seconds=heard))
+        assert (story.status, story.walk.steps["a"].reason) == (status, reason)
+
+
+def test_a_request_that_was_lost_is_sent_again() -> None:
+    """Its queue is empty and nobody has begun: the same attempt with the same token leaves once more."""
+    story = Story(A)
+    before = list(story.walk.requests)
+    story.now += timedelta(seconds=story.walk.limits.republish_seconds + 1)
+    decisions.tick(story.walk, World(story.now, LIVE, LIVE))
+    assert [request.token for request in story.walk.requests] == [before[0].token] * 2
+    decisions.tick(story.walk, World(story.now, LIVE, LIVE))
+    assert len(story.walk.requests) == 2, "not again before its time"
+
+
+def test_workers_that_die_unnoticed_are_missed_before_the_attempt_is_given_up() -> None:
+    """At the first looks a dead worker still counts as living; every look notes the next one, and the run says it."""
+    story = Story(A)
+    limits = story.walk.limits
+    died = story.now + timedelta(seconds=limits.republish_seconds + 5)
+    while (wake := story.walk.run.wake_at) is not None and wake < START + timedelta(seconds=limits.pickup_seconds):
+        story.now = wake
+        decisions.tick(story.walk, World(story.now, LIVE if story.now < died else frozenset()))
+    assert story.said.endswith("no worker listens for api_call yet.")
+    assert story.status == "running"
+
+
 def test_a_run_always_knows_when_it_must_wake() -> None:
     """While it is open there is a next moment, at its deadline at the latest; afterwards there is none."""
     story = Story(A, B, timeout="5m")
@@ -209,11 +276,30 @@ def test_every_failure_class_has_first_aid() -> None:
     assert first_aid(StepStatus.OVERDUE, FailureClass.ASSERTION) != FIRST_AID[FailureClass.ASSERTION]
 
 
+@pytest.mark.req("IR-8")
+def test_a_run_that_did_not_pass_says_how_each_step_ended() -> None:
+    """Whoever looks for the cause learns why and where; a run that passed or was cancelled says nothing more."""
+    on = {"on_failure": "continue", **NO_RETRY}
+    where = {"check": {"type": "api_call", "url": "https://${{ vars.shop }}:8443/x"}}
+    story = Story(A, B | on | where, C | {"if": "1 / 0 == 1"}, vars={"shop": "Shop.test"})
+    story.answer().answer("connect", message="refused", reason="refused")
+    end = story.walk.events[-1]
+    assert end.ends is not None
+    assert [(one.number, one.status) for one in end.ends] == [(1, "success"), (2, "failed"), (3, "error")]
+    bad = end.ends[1]
+    assert (bad.failure_class, bad.reason, bad.message) == ("connect", "refused", "refused")
+    assert (bad.host, bad.connection_id, bad.work) == ("shop.test:8443", None, "api_call")
+    assert bad.first_aid == FIRST_AID[FailureClass.CONNECT]
+    assert (end.ends[0].host, end.ends[0].first_aid) == (None, None)
+    assert Story(A).answer().walk.events[-1].ends is None
+    assert Story(A).cancel().walk.events[-1].ends is None
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (1.94, "1.9 s"), (9.97, "10 s"), (59.7, "59 s"), (60, "1 min"), (90, "1 min 30 s"),
-     (1800, "30 min"), (3599, "59 min"), (11_579.9, "3 h 12 m"), (7200, "2 h"), (187_200, "2 d 4 h"), (172_800, "2 d"),
-     (-5, "0.0 s")],
+    [(0.002, "0.01 s"), (0.04, "0.04 s"), (1.94, "1.9 s"), (9.97, "10 s"), (59.7, "59 s"), (60, "1 min"),
+     (90, "1 min 30 s"), (1800, "30 min"), (3599, "59 min"), (11_579.9, "3 h 12 m"), (7200, "2 h"),
+     (187_200, "2 d 4 h"), (172_800, "2 d"), (-5, "0.0 s")],
 )  # fmt: skip
 def test_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
     assert span(seconds) == text

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.contracts.schedules import ScheduleMissed
 
 from steptrail_reporting.domain.facts import RunFacts, apply, new_run
 from steptrail_reporting.domain.process import CANCELLED, Ended, ProcessFacts, StepName
@@ -12,7 +13,7 @@ from steptrail_reporting.domain.rollup import Cell, contributions, difference
 from steptrail_reporting.domain.text import storable
 from steptrail_reporting.ports import FactStore, Recording
 
-Fact = RunEvent | ProcessSaved | ProcessDeleted
+Fact = RunEvent | ProcessSaved | ProcessDeleted | ScheduleMissed
 
 
 async def record(facts: Sequence[Fact], *, store: FactStore) -> int:
@@ -26,13 +27,14 @@ async def record(facts: Sequence[Fact], *, store: FactStore) -> int:
         run_ids=sorted({event.run_id for event in events}),
     ) as recording:
         for fact in facts:
-            if not isinstance(fact, RunEvent):
+            if isinstance(fact, ProcessSaved | ProcessDeleted):
                 _define(recording.processes[fact.process_id], fact)
         fresh, counters, ended = _fold(recording, events)
         touched = {event.run_id: recording.runs[event.run_id] for event in fresh}
         late = [run for run in sorted(ended, key=_place_of) if not _follows(recording.processes[run.process_id], run)]
         for run in touched.values():
             recording.processes[run.process_id].note_finished(run)
+        await recording.save_missed([fact for fact in facts if isinstance(fact, ScheduleMissed)])
         await recording.save_runs(list(touched.values()), counters)
         await _place_late(recording, late)
         await recording.save_processes(list(recording.processes.values()))

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from steptrail_common.contracts.reporting import RunFact
+from steptrail_common.contracts.schedules import ScheduleMissed
 
 from steptrail_reporting.domain.facts import RunFacts
 from steptrail_reporting.domain.figures import Tallies
@@ -49,6 +50,9 @@ class Recording(Protocol):
 
     async def save_runs(self, runs: Collection[RunFacts], counters: Mapping[Cell, int]) -> None:
         """Write the runs with their steps as they are and add to the counters."""
+
+    async def save_missed(self, missed: Collection[ScheduleMissed]) -> None:
+        """Keep missed starts; those that are known change nothing."""
 
     async def save_processes(self, processes: Collection[ProcessFacts]) -> None:
         """Write the processes as they are."""
@@ -100,6 +104,9 @@ class FactStore(Protocol):
 
     async def daily(self, process_id: str, scope: str, days: tuple[date, date]) -> dict[date, Tallies]:
         """The counters of one scope, day by day; days without any are left out."""
+
+    async def missed(self, process_id: str, period: Period) -> dict[date, int]:
+        """Scheduled starts that were missed in the period, day by day; days without any are left out."""
 
     async def newest(self) -> datetime | None:
         """When the newest known run was queued, None without one. Raises `Unavailable`."""

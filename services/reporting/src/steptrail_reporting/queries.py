@@ -15,7 +15,7 @@ from steptrail_common.contracts.reporting import (
 from steptrail_reporting.domain.facts import UNKNOWN, RunFacts, run_seconds, step_seconds
 from steptrail_reporting.domain.figures import expected_seconds, process_figures, trend_days
 from steptrail_reporting.domain.overview import OverviewPlace
-from steptrail_reporting.domain.period import DEFAULT_DAYS, LONGEST_FIGURES_DAYS, LONGEST_TREND_DAYS, period
+from steptrail_reporting.domain.period import DEFAULT_DAYS, LONGEST_FIGURES_DAYS, LONGEST_TREND_DAYS, period, whole_days
 from steptrail_reporting.domain.process import ProcessFacts
 from steptrail_reporting.domain.rollup import WHOLE_RUN
 from steptrail_reporting.ports import FactStore, Position, RunFilter
@@ -75,7 +75,8 @@ async def figures(
     tallies = await store.tallies(process_id, asked)
     changes = await store.changes(process_id, asked, before=CHANGES_BEFORE)
     known = (await store.processes([process_id])).get(process_id)
-    return process_figures(process_id, asked, tallies, changes, known.steps if known else {})
+    missed = await store.missed(process_id, asked)
+    return process_figures(process_id, asked, tallies, changes, known.steps if known else {}, missed)
 
 
 async def trend(
@@ -91,7 +92,8 @@ async def trend(
     asked = period(since, until, now=now, longest_days=LONGEST_TREND_DAYS)
     first, last = asked.since.date(), (asked.until - timedelta(microseconds=1)).date()
     scope = step_id or WHOLE_RUN
-    days = trend_days(scope, await store.daily(process_id, scope, (first, last)))
+    missed = await store.missed(process_id, whole_days(first, last)) if scope == WHOLE_RUN else {}
+    days = trend_days(scope, await store.daily(process_id, scope, (first, last)), missed)
     return Trend(process_id=process_id, step_id=step_id, since=first, until=last, days=days)
 
 

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.contracts.schedules import ScheduleMissed
 from steptrail_reporting.adapters.schema import metadata
 from steptrail_reporting.adapters.sql import SqlFactStore
 from steptrail_reporting.domain.facts import RunFacts, apply, new_run
@@ -22,7 +23,7 @@ from steptrail_reporting.domain.process import RECENT_RUNS, Ended, ProcessFacts
 from steptrail_reporting.domain.rollup import contributions
 from steptrail_reporting.handlers import record
 from steptrail_reporting.ports import Position, RunFilter
-from steptrail_reporting.queries import export_runs, grid, list_runs, overview, process_states, trend
+from steptrail_reporting.queries import export_runs, figures, grid, list_runs, overview, process_states, trend
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STATUSES = ["success", "warning", "failed", "stuck", "error", "not_yet", "timeout", "cancelled"]
@@ -106,10 +107,10 @@ async def _assert_figures(
         assert await store.tallies(process_id, period) == dict(counted)
         every = [Ended(run.ended_at, run.run_id, run.status) for run in expected if run.ended_at]
         recomputed = process_figures(
-            process_id, period, counted, [end for end in every if end.ended_at < period.until], {}
+            process_id, period, counted, [end for end in every if end.ended_at < period.until], {}, {}
         )
         marked = await store.changes(process_id, period, before=200)
-        stored = process_figures(process_id, period, counted, marked, {})
+        stored = process_figures(process_id, period, counted, marked, {}, {})
         assert stored.mean_time_to_recover_seconds == recomputed.mean_time_to_recover_seconds
 
 
@@ -260,6 +261,35 @@ async def test_a_trend_tells_day_by_day_what_was_measured(store: SqlFactStore, s
     assert of_step.days[0].p50_seconds == pytest.approx(2.0, rel=0.03)
 
 
+def _missed(days_ago: int, count: int, *, schedule_id: str = "s1", process_id: str = "order-to-cash") -> ScheduleMissed:
+    first = NOON - timedelta(days=days_ago)
+    return ScheduleMissed(
+        process_id=process_id, process_name="Order to cash", schedule_id=schedule_id, tick_at=first,
+        until_at=first + timedelta(minutes=count - 1), count=count, reason="late", at=NOON,
+    )  # fmt: skip
+
+
+@pytest.mark.req("FR-024")
+async def test_missed_starts_are_counted_once_beside_the_runs(store: SqlFactStore, story: Story) -> None:
+    """However often they are told. They are no runs, change no rate, and make no state of the process."""
+    await record(story("r1", status="success", at=NOON), store=store)
+    told = [_missed(1, 5), _missed(0, 2), _missed(0, 1, schedule_id="s2"), _missed(0, 7, process_id="other")]
+    await record([*told, told[0]], store=store)
+    await record(told, store=store)
+    asked = {"since": NOON - timedelta(days=3), "until": NOON + timedelta(hours=1), "now": NOON, "store": store}
+    whole = await trend("order-to-cash", None, **asked)  # type: ignore[arg-type]
+    seen = [(day.day.day, day.missed_starts, day.runs, day.success_rate) for day in whole.days]
+    assert seen == [(19, 5, 0, None), (20, 3, 1, 1.0)]
+    of_step = await trend("order-to-cash", "api", **asked)  # type: ignore[arg-type]
+    assert [(day.day.day, day.missed_starts) for day in of_step.days] == [(20, 0)]
+    counted = await figures("order-to-cash", **asked)  # type: ignore[arg-type]
+    assert (counted.missed_starts, counted.runs, counted.success_rate) == (8, 1, 1.0)
+    later = await figures("order-to-cash", **asked | {"since": NOON - timedelta(hours=1)})  # type: ignore[arg-type]
+    assert later.missed_starts == 3
+    (state,) = await process_states(["other"], store=store)
+    assert (state.last_status, state.running) == (None, 0)
+
+
 async def test_definitions_give_names_and_deletion(store: SqlFactStore) -> None:
     """The latest word stands, whatever the order of arrival."""
     saved = ProcessSaved(
@@ -290,14 +320,26 @@ async def test_migrations_make_the_declared_schema(store: SqlFactStore) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    def here(_item: object, name: str | None, *_: object) -> bool:
+        return name != "ix_runs_search" or store._engine.dialect.name == "postgresql"
+
     await store.start()
+    options = {"version_table": "alembic_reporting", "include_object": here}
     async with store._engine.connect() as connection:
         found = await connection.run_sync(
-            lambda sync: compare_metadata(
-                MigrationContext.configure(sync, opts={"version_table": "alembic_reporting"}), metadata
-            )
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), metadata)
         )
     assert found == []
+
+
+async def test_free_search_reads_an_index(store: SqlFactStore) -> None:
+    """PostgreSQL finds a word anywhere in a text without reading every run. SQLite, for one laptop, reads them."""
+    if store._engine.dialect.name != "postgresql":
+        pytest.skip("SQLite reads every run")
+    async with store._engine.connect() as connection:
+        await connection.execute(sa.text("SET enable_seqscan = off"))
+        rows = await connection.execute(sa.text("EXPLAIN SELECT run_id FROM runs WHERE search LIKE '%4711%'"))
+        assert "ix_runs_search" in " ".join(str(row[0]) for row in rows)
 
 
 async def test_what_a_run_is_called_does_not_depend_on_order(store: SqlFactStore, story: Story) -> None:

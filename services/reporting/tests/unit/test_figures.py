@@ -17,7 +17,7 @@ def _ended(minute: int, status: str) -> Ended:
 @pytest.mark.req("FR-022")
 def test_no_data_is_null() -> None:
     """Neither 0 % nor 100 %, and no seconds."""
-    figures = process_figures("p", Period(NOON, NOON + timedelta(days=1)), {}, [], {})
+    figures = process_figures("p", Period(NOON, NOON + timedelta(days=1)), {}, [], {}, {})
     assert figures.runs == 0
     assert figures.success_rate is None
     assert figures.p50_seconds is figures.p99_seconds is figures.mean_time_to_recover_seconds is None

@@ -40,8 +40,10 @@ def up(
 ) -> None:
     """Start Steptrail, all in one process. The first start makes an administrator and prints a sign-in link."""
     gc.disable()  # importing makes much and drops little: without collections a start takes a fifth less time
+    from steptrail_embedded.memory import spare_memory
     from steptrail_embedded.up import Options, run
 
+    spare_memory()
     folder = DataFolder(data)
     folder.prepare()
     with folder.lock():

@@ -89,7 +89,8 @@ def _line(step: dict[str, Any]) -> Text:
         words = f"{step['attempt']} looks" if looks else f"attempt {step['attempt']} of {step['of_attempts']}"
         line.append(f"  {words}", style="dim")
     if step.get("duration_seconds") is not None:
-        line.append(f"  {step['duration_seconds']:.2f} s", style="dim")
+        seconds = step["duration_seconds"]
+        line.append("  < 0.01 s" if seconds < 0.01 else f"  {seconds:.2f} s", style="dim")
     detail = step.get("message") or (step.get("reason") if step["status"] == "skipped" else None)
     if detail and step["status"] not in ("success", "running"):
         line.append(f"  {detail}", style=colour)

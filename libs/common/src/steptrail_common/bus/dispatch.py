@@ -1,6 +1,7 @@
 """From arrived messages to handlers: batches, concurrency, pauses before redelivery, draining. Both adapters use it."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -10,6 +11,7 @@ from enum import StrEnum
 import structlog
 
 from steptrail_common.bus.port import Delivery, Handler, Reject, Subscription
+from steptrail_common.errors import Unavailable
 from steptrail_common.telemetry import BUS_DELIVERIES, extracted
 
 FIRST_PAUSE_SECONDS = 0.1
@@ -57,6 +59,8 @@ class Dispatcher:
         self._busy: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
         self._workers: list[asyncio.Task[None]] = []
+        self._full = asyncio.Event()
+        self._begun = -subscription.batch_seconds
 
     def start(self) -> None:
         name = self._subscription.queue
@@ -68,6 +72,8 @@ class Dispatcher:
     def offer(self, arrival: Arrival) -> None:
         self._waiting.append(arrival)
         self._some.set()
+        if len(self._waiting) >= self._subscription.batch_max:
+            self._full.set()
 
     def forget(self) -> None:
         """The connection is gone and everything that waits will come again: drop it. Running handlers go on."""
@@ -97,9 +103,11 @@ class Dispatcher:
                 self._busy.discard(task)
 
     async def _next_batch(self) -> list[Arrival]:
+        await self._gathered()
         while not self._waiting:
             self._some.clear()
             await self._some.wait()
+        self._begun = time.monotonic()
         batch = [self._waiting.popleft()]
         while (
             self._waiting
@@ -109,6 +117,15 @@ class Dispatcher:
         ):
             batch.append(self._waiting.popleft())
         return batch
+
+    async def _gathered(self) -> None:
+        """Wait until the next batch may begin, or is full already."""
+        left = self._begun + self._subscription.batch_seconds - time.monotonic()
+        self._full.clear()
+        if left > 0 and len(self._waiting) < self._subscription.batch_max:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._full.wait()
 
     async def _handle(self, batch: list[Arrival]) -> None:
         try:
@@ -137,6 +154,9 @@ class Dispatcher:
         except Reject as error:
             log.warning("message_rejected", queue=self._subscription.queue, reason=str(error), count=len(batch))
             return Outcome.PARKED
+        except Unavailable as error:  # passes by itself: said in a line, without a stack
+            log.warning("message_postponed", queue=self._subscription.queue, count=len(batch), detail=error.detail)
+            return Outcome.AGAIN
         except Exception as error:
             log.error(
                 "message_handling_failed",

@@ -60,8 +60,9 @@ class Subscription:
     connection and gone with it (fan-out to every replica); its name is used as it is, so make it unique, and it has
     no dead letters. `batch_max`: most deliveries handed over at once (what has arrived is taken, nothing is waited
     for; redelivered ones come alone, so that a poisonous one harms no other). `concurrency`: batches handled at the
-    same time. `delivery_limit`: at most `DELIVERY_LIMIT`. `resubscribed`: called each time the queue was declared
-    again after a loss; an exclusive queue may have missed messages meanwhile.
+    same time. `batch_seconds`: a new batch begins so long after the one before at the earliest, unless it is full:
+    fewer transactions for work that nobody waits for. `delivery_limit`: at most `DELIVERY_LIMIT`. `resubscribed`:
+    called each time the queue was declared again after a loss; an exclusive queue may have missed messages meanwhile.
     """
 
     queue: str
@@ -69,6 +70,7 @@ class Subscription:
     shared: bool = True
     batch_max: int = 1
     concurrency: int = 1
+    batch_seconds: float = 0.0
     delivery_limit: int = DELIVERY_LIMIT
     resubscribed: Callable[[], None] | None = None
 

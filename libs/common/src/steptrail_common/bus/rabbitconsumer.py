@@ -68,6 +68,12 @@ async def declare_work_queue(channel: AbstractChannel, queue: str) -> None:
     )
 
 
+def _log_parked(queue: str, arrival: Arrival) -> None:
+    """Each dead letter has its line, for whoever finds it in the queue."""
+    deliveries = arrival.earlier + 1
+    log.error("message_parked", queue=queue, dedup_id=arrival.delivery.message.dedup_id, deliveries=deliveries)
+
+
 def declaration_error(queue: str, error: Exception) -> ConfigurationError | Unavailable:
     """Say what to do about a queue that could not be declared."""
     if isinstance(error, ChannelPreconditionFailed):
@@ -139,7 +145,13 @@ class Consumer:
     async def _open(self) -> None:
         connection = await self._link.connection(CALL_TIMEOUT_SECONDS)
         channel = connection.channel(publisher_confirms=False)
-        await channel.initialize(timeout=CALL_TIMEOUT_SECONDS)
+        try:
+            # The library's own limit does not cover its wait for the answer: on a stuck connection it lasts for ever.
+            async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
+                await channel.initialize()
+        except TimeoutError:
+            self._link.give_up(connection)
+            raise
         try:
             await self._declare(channel)
             wire = await channel.get_underlay_channel()
@@ -150,8 +162,8 @@ class Consumer:
             self._lost, self._channel, self._wire, self._unsettled = lost, channel, wire, {}
             await wire.basic_consume(self.queue, self._receive, consumer_tag=self._tag, timeout=CALL_TIMEOUT_SECONDS)
         except BaseException:
-            with contextlib.suppress(Exception):
-                await channel.close()
+            with contextlib.suppress(Exception):  # on a connection that is stuck the broker never confirms it
+                await asyncio.wait_for(channel.close(), CALL_TIMEOUT_SECONDS)
             raise
 
     async def _declare(self, channel: AbstractChannel) -> None:
@@ -228,8 +240,12 @@ class Consumer:
 
     async def _settle(self, arrivals: Sequence[Arrival], outcome: Outcome) -> None:
         wire = self._wire
-        receipts = (arrival.receipt for arrival in arrivals)
-        tags = [one.tag for one in receipts if isinstance(one, _Receipt) and one.channel is wire]
+        mine = {
+            one.receipt.tag: one
+            for one in arrivals
+            if isinstance(one.receipt, _Receipt) and one.receipt.channel is wire
+        }
+        tags = list(mine)
         if wire is None or wire.is_closed or not tags:
             return  # delivered again by the broker; handlers drop what they know
         oldest = list(islice(self._unsettled, len(tags)))
@@ -244,6 +260,8 @@ class Consumer:
                     await wire.basic_ack(tag, wait=False)
                 else:
                     await wire.basic_nack(tag, requeue=outcome is Outcome.AGAIN, wait=False)
+                    if outcome is Outcome.PARKED:
+                        _log_parked(self.queue, mine[tag])
         except Exception as error:
             log.debug("settle_failed", queue=self.queue, error=repr(error))
 

@@ -52,6 +52,7 @@ class Link:
         self._name = name
         self._connection: AbstractConnection | None = None
         self._stands = asyncio.Event()
+        self._lost = asyncio.Event()
         self._failure: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -86,6 +87,12 @@ class Link:
                 await self._stands.wait()
         return self._connection
 
+    def give_up(self, connection: AbstractConnection) -> None:
+        """It answers nothing any more, which the heartbeat would notice half a minute later: another one is made."""
+        if connection is self._connection:
+            log.warning("rabbitmq_connection_stuck", connection=self._name)
+            self._lost.set()
+
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -106,7 +113,7 @@ class Link:
 
     async def _one_life(self) -> None:
         """Connect and stay until the connection is lost."""
-        lost = asyncio.Event()
+        self._lost = lost = asyncio.Event()
         connection = await aio_pika.connect(
             self._url,
             timeout=CONNECT_TIMEOUT_SECONDS,

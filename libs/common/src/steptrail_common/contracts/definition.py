@@ -252,8 +252,11 @@ class NotifyRule(Contract):
 
     channel: Slug
     on: list[
-        Literal["failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"]
-    ] = Field(min_length=1)
+        Literal[
+            "failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished",
+            "incident_opened", "incident_resolved",
+        ]
+    ] = Field(min_length=1)  # fmt: skip
     after_failures: int = Field(default=1, ge=1, le=100)
     remind_every: Duration | None = None
 

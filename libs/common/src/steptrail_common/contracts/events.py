@@ -1,6 +1,7 @@
 """CloudEvents 1.0 around every fact: structured JSON, `io.steptrail.<name>.v1`, routed by `<name>.<process_id>`."""
 
 from datetime import datetime
+from hashlib import sha1
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -12,12 +13,18 @@ from steptrail_common.contracts.catalog import (
     ProcessDeleted,
     ProcessSaved,
 )
+from steptrail_common.contracts.incidents import IncidentEvent
 from steptrail_common.contracts.model import Event, Timestamp
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.contracts.schedules import ScheduleMissed
 
 CONTENT_TYPE = "application/cloudevents+json"
+BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
+"""Of a message with several events of one routing key, a JSON list: what happened together travels together."""
 TYPE_PREFIX = "io.steptrail."
 NAMESPACE = uuid5(NAMESPACE_URL, "https://steptrail.io/dedup")
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The first digit of a UUID's fourth group says by its two upper bits that it follows the RFC."""
 
 EVENT_MODELS: dict[str, type[Event]] = {
     "run.queued": RunEvent,
@@ -27,10 +34,17 @@ EVENT_MODELS: dict[str, type[Event]] = {
     "step.retrying": RunEvent,
     "step.waiting": RunEvent,
     "step.finished": RunEvent,
+    "schedule.missed": ScheduleMissed,
     "process.saved": ProcessSaved,
     "process.deleted": ProcessDeleted,
     "connection.saved": ConnectionSaved,
     "connection.deleted": ConnectionDeleted,
+    "incident.opened": IncidentEvent,
+    "incident.reopened": IncidentEvent,
+    "incident.changed": IncidentEvent,
+    "incident.acknowledged": IncidentEvent,
+    "incident.unacknowledged": IncidentEvent,
+    "incident.resolved": IncidentEvent,
 }
 """Every event by its short name: the closed list that AsyncAPI and the golden schemas are made from."""
 
@@ -54,7 +68,12 @@ class CloudEvent(Event):
         return self.type.removeprefix(TYPE_PREFIX).rsplit(".v", 1)[0]
 
 
-_MESSAGE = TypeAdapter(CloudEvent | list[CloudEvent])
+_BATCH = TypeAdapter(list[CloudEvent])
+
+
+def read_envelopes(body: bytes) -> list[CloudEvent]:
+    """The CloudEvents of a message in structured or batch mode. Raises `ValueError`."""
+    return _BATCH.validate_json(body) if body.lstrip()[:1] == b"[" else [CloudEvent.model_validate_json(body)]
 
 
 def read_events(body: bytes) -> list[tuple[CloudEvent, Event]]:
@@ -63,9 +82,7 @@ def read_events(body: bytes) -> list[tuple[CloudEvent, Event]]:
     Events of names that are not known here are left out, so that consumers survive new ones. Raises `ValueError` for
     anything else: no JSON, no CloudEvent, wrong data, another version of a known event.
     """
-    read = _MESSAGE.validate_json(body)
-    events = read if isinstance(read, list) else [read]
-    return [(event, _data_of(event)) for event in events if event.name in EVENT_MODELS]
+    return [(event, _data_of(event)) for event in read_envelopes(body) if event.name in EVENT_MODELS]
 
 
 def _data_of(event: CloudEvent) -> Event:
@@ -75,8 +92,11 @@ def _data_of(event: CloudEvent) -> Event:
 
 
 def dedup_id(*parts: object) -> str:
-    """A deterministic id of a fact or message from the values that name it."""
-    return str(uuid5(NAMESPACE, "/".join(str(part) for part in parts)))
+    """A deterministic id of a fact or message from the values that name it: a UUID of version 5 (RFC 9562, 5.5), made
+    here because `uuid.uuid5` takes three times as long and every message has one."""
+    digest = sha1(NAMESPACE.bytes + "/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+    variant = _VARIANT[digest[16]]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def envelope(

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from steptrail_common.contracts.catalog import ProcessSummary
+from steptrail_common.contracts.incidents import IncidentRef
 from steptrail_common.contracts.model import Contract, Json, Name, Timestamp
 from steptrail_common.contracts.reporting import OverviewCounts, ProcessState
 
@@ -99,6 +100,10 @@ class ProcessRow(ProcessSummary):
 
     state: ProcessState
     next_run_at: Timestamp | None = None
+    slow_at: Timestamp | None = Field(
+        default=None, description="From then on a run that is under way is slower than usual; null while none can be"
+    )
+    incident: IncidentRef | None = Field(default=None, description="The open incident to look at first")
 
 
 class Overview(OverviewCounts):

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -166,6 +167,7 @@ class FieldError(BaseModel):
     line: int | None = Field(default=None, description="Line in the YAML text, from 1, when YAML was sent")
 
 
+@lru_cache(maxsize=64)
 def utc(value: datetime) -> str:
-    """RFC 3339 in UTC with a Z, microseconds kept."""
+    """RFC 3339 in UTC with a Z, microseconds kept. Remembered for a while: all that a decision tells has one moment."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -6,7 +6,11 @@ from pydantic import Field
 
 from steptrail_common.contracts.model import Contract, Duration, Name, Slug, Timestamp
 
-Moment = Literal["failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished"]
+Moment = Literal[
+    "failed", "stuck", "not_yet", "warning", "error", "timeout", "recovered", "success", "finished",
+    "incident_opened", "incident_resolved",
+]  # fmt: skip
+"""Ends of runs, told key by key, and of incidents, told once however many runs stand in them."""
 
 
 class ChannelWrite(Contract):
@@ -61,6 +65,7 @@ class Delivery(Contract):
     rule_id: str | None
     run_id: str | None
     process_id: str | None
+    incident_id: str | None
     moment: str
     status: Literal["pending", "delivered", "undelivered"]
     tries: int

@@ -164,7 +164,30 @@ class RunView(RunSummary):
     steps: list[StepView]
 
 
+class SlowFrom(Contract):
+    """From when on a process has a run under way that is slower than usual; a moment to come or gone by."""
+
+    process_id: str
+    slow_at: Timestamp
+
+
 # --- events ----------------------------------------------------------------------------------------------------------
+
+
+class StepEnd(Event):
+    """How a step stands at the end of a run that did not pass; why, and where it looked, if it ended badly."""
+
+    step_id: str
+    number: int
+    name: str
+    status: StepStatus
+    failure_class: FailureClass | None = None
+    reason: str | None = None
+    message: str | None = None
+    first_aid: str | None = Field(default=None, description="What to look at first")
+    connection_id: str | None = None
+    host: str | None = Field(default=None, description="`host:port` it asked, if it is known")
+    work: str | None = Field(default=None, description="The kind of worker it needs")
 
 
 class RunEvent(Event):
@@ -206,6 +229,9 @@ class RunEvent(Event):
     )
     verdict: str | None = None
     from_run: str | None = None
+    ends: list[StepEnd] | None = Field(
+        default=None, description="run.finished of a run that did not pass: how each step ended"
+    )
     # of step events
     step_id: str | None = None
     step_number: int | None = None

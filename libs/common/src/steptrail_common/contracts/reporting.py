@@ -95,6 +95,7 @@ class ProcessFigures(Contract):
     mean_time_to_recover_seconds: float | None
     queue_wait_p95_seconds: float | None
     retries: int
+    missed_starts: int = Field(default=0, description="Scheduled starts that nobody was there to make: not measured")
     steps: list[StepFigures]
     accounting: str
 
@@ -130,7 +131,7 @@ class OverviewStates(OverviewCounts):
 
 
 class TrendDay(Contract):
-    """One UTC day with runs. Nothing measured is null; a day without runs is left out."""
+    """One UTC day with runs or missed starts. Nothing measured is null; a day without either is left out."""
 
     day: date
     runs: int
@@ -138,6 +139,7 @@ class TrendDay(Contract):
     success_rate: float | None
     p50_seconds: float | None
     p95_seconds: float | None
+    missed_starts: int = Field(default=0, description="Scheduled starts that were missed; of whole runs only")
 
 
 class Trend(Contract):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from steptrail_common.contracts.model import Contract, Json, Timestamp
+from steptrail_common.contracts.model import Contract, Event, Json, Timestamp
 
 
 class ScheduleView(Contract):
@@ -47,6 +47,21 @@ class TickView(Contract):
     message: str | None = None
     run_id: str | None = None
     decided_at: Timestamp
+
+
+class ScheduleMissed(Event):
+    """Emitted when scheduled starts were found too late to be made: `count` ticks in a row on one UTC day, from
+    `tick_at` to `until_at`, started no run. A single run may still make up for them (`catch_up: once`)."""
+
+    process_id: str
+    process_name: str
+    schedule_id: str
+    tick_at: Timestamp
+    until_at: Timestamp
+    count: int = Field(description="How many ticks", ge=1)
+    reason: str | None = None
+    message: str | None = None
+    at: Timestamp = Field(description="When it was found, by the database's clock")
 
 
 class NextRun(Contract):

@@ -69,10 +69,13 @@ class AssertionOutcome(Contract):
 
 
 class Evidence(Contract):
-    """One stored piece of evidence. `address` is relative to the evidence store; `sha256` is checked on every read."""
+    """One stored piece of evidence. `address` is relative to the evidence store; `sha256` is checked on every read.
+
+    A `recording` is a log of what happened, with its times: it is never compared with an earlier one.
+    """
 
     evidence_id: str
-    kind: Literal["page", "request", "response", "rows", "listing", "screenshot", "content"]
+    kind: Literal["page", "request", "response", "rows", "listing", "screenshot", "content", "recording"]
     title: str
     media_type: str
     size_bytes: int
@@ -86,6 +89,7 @@ class Finding(Contract):
 
     label: str
     value: Json
+    fleeting: bool = Field(default=False, description="Differs from look to look by itself, so it is not compared")
 
 
 class StepResult(Event):

@@ -122,6 +122,31 @@ class BusContract:
         await eventually(lambda: got.texts == ["kept"])
         assert got.batches[0][0].redelivered
 
+    @pytest.mark.req("NFR-007")
+    async def test_batches_begin_so_far_apart_unless_they_are_full(self, make_bus: MakeBus) -> None:
+        """The first goes at once, what comes soon after it goes together, and a full batch waits for nothing."""
+        bus, queue = await make_bus(), queue_name()
+        times: list[float] = []
+
+        async def noted(_: Sequence[Delivery]) -> None:
+            times.append(asyncio.get_running_loop().time())
+
+        got = Collector(noted)
+        await bus.subscribe(Subscription(queue, batch_max=4, batch_seconds=1.0), got)
+        began = asyncio.get_running_loop().time()
+        await bus.publish([(Destination(queue=queue), message("0"))])
+        await eventually(lambda: got.texts == ["0"])
+        for text in ("1", "2"):
+            await bus.publish([(Destination(queue=queue), message(text))])
+            await asyncio.sleep(0.05)
+        await eventually(lambda: len(got.texts) == 3)
+        assert [texts(batch) for batch in got.batches] == [["0"], ["1", "2"]]
+        assert times[0] - began < 1.0
+        assert times[1] - began >= 0.99
+        await bus.publish([(Destination(queue=queue), message(text)) for text in "3456"])
+        await eventually(lambda: len(got.texts) == 7)
+        assert times[2] - times[1] < 1.0
+
     async def test_what_raised_comes_again(self, make_bus: MakeBus) -> None:
         """A handler that fails twice gets the message a third time, after pauses that grow."""
         bus, queue = await make_bus(), queue_name()

@@ -4,24 +4,21 @@ For each server: an address from the environment, else a program installed here,
 Debian) a package installed now, else the test is skipped; with `STEPTRAIL_REQUIRE_SERVERS=1` it fails instead.
 """
 
-import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from steptrail_common.testing import containers, programs
+from steptrail_common.testing.databases import Databases
 from steptrail_common.testing.process import sweep
 from steptrail_common.testing.servers import GivenServer, MongoServer, PostgresServer, RabbitServer, Server
 from steptrail_common.testing.targets import MariadbServer, RedisServer, SignInMongoServer
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -132,6 +129,22 @@ _servers = pytest.StashKey[Servers]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_servers] = Servers()
+    quick_logs()
+
+
+def quick_logs() -> None:
+    """Plain tracebacks, as in the product. Those structlog prints by itself show every local variable and take
+    half a minute for an exception from within a web request."""
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            console,
+        ]
+    )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -213,29 +226,39 @@ def fresh_vhost(rabbitmq_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(postgres_server: Server) -> Iterator[str]:
+def postgres_databases(postgres_server: Server) -> Iterator[Databases]:
+    """Lends empty databases of the session's PostgreSQL."""
+    lender = Databases(postgres_server.url)
+    yield lender
+    lender.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_databases: Databases) -> str:
     """A database of the session, `postgresql+asyncpg://…`; `fresh_postgres` is one of the test's own."""
-    yield from _database(postgres_server.url)
+    return postgres_databases.lend()
 
 
 @pytest.fixture
-def fresh_postgres(postgres_server: Server) -> Iterator[str]:
-    """The address of a new, empty PostgreSQL database, gone afterwards."""
-    yield from _database(postgres_server.url)
+def fresh_postgres(postgres_databases: Databases) -> Iterator[str]:
+    """The address of an empty PostgreSQL database that nobody else uses."""
+    address = postgres_databases.lend()
+    yield address
+    postgres_databases.take_back(address)
 
 
 @pytest.fixture
-def fresh_postgres_factory(postgres_server: Server) -> Iterator[Callable[[], str]]:
-    """Makes as many new databases as asked for (one per service), gone afterwards."""
-    made: list[Iterator[str]] = []
+def fresh_postgres_factory(postgres_databases: Databases) -> Iterator[Callable[[], str]]:
+    """Lends as many empty databases as asked for (one per service)."""
+    lent: list[str] = []
 
     def make() -> str:
-        made.append(_database(postgres_server.url))
-        return next(made[-1])
+        lent.append(postgres_databases.lend())
+        return lent[-1]
 
     yield make
-    for database in made:
-        next(database, None)
+    for address in lent:
+        postgres_databases.take_back(address)
 
 
 @pytest.fixture(scope="session")
@@ -270,37 +293,31 @@ def sign_in_mongo_server(servers: Servers) -> Server:
 @pytest.fixture(scope="session")
 def chromium_path(servers: Servers) -> str:
     """A Chromium on this machine, for the tests in a browser."""
-    given = os.environ.get("STEPTRAIL_TEST_CHROMIUM")
-    found = Path(given) if given else programs.chromium()
+    return _program(servers, "Chromium", "chromium", programs.chromium)
+
+
+@pytest.fixture(scope="session")
+def sshd_path(servers: Servers) -> str:
+    """OpenSSH's server on this machine; a test starts it with keys and a configuration of its own."""
+    return _program(servers, "OpenSSH", "sshd", programs.sshd)
+
+
+@pytest.fixture(scope="session")
+def mssql_driver(servers: Servers) -> str:
+    """The driver for SQL Server with the system's libraries that it needs."""
+    return _program(servers, "driver for SQL Server", "mssql_driver", programs.mssql_driver)
+
+
+def _program(servers: Servers, label: str, key: str, find: Callable[[], Path | None]) -> str:
+    """A program from the environment (`STEPTRAIL_TEST_…`), of this machine, or installed now; else skip or fail."""
+    variable = f"STEPTRAIL_TEST_{key.upper()}"
+    given = os.environ.get(variable)
+    found = Path(given) if given else find()
+    if found is None and label not in servers.missing:
+        reason = programs.install(key)
+        found = find()
+        servers.missing |= {} if found else {label: reason or "the package does not bring it"}
     if found is None:
-        reason = programs.install("chromium")
-        found = programs.chromium()
-        if found is None:
-            servers.missing["Chromium"] = reason or "the package does not bring it"
-            _give_up("Chromium", f"{servers.missing['Chromium']}; or give its path in STEPTRAIL_TEST_CHROMIUM")
-    servers.origins["Chromium"] = str(found)
+        _give_up(label, f"{servers.missing[label]}; or give its path in {variable}")
+    servers.origins[label] = str(found)
     return str(found)
-
-
-def _database(server_url: str) -> Iterator[str]:
-    name = f"t{uuid4().hex[:12]}"
-    _apart(_statement(server_url, f'CREATE DATABASE "{name}"'))
-    parts = urlsplit(server_url)
-    yield urlunsplit(parts._replace(path=f"/{name}"))
-    _apart(_statement(server_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
-
-
-async def _statement(server_url: str, sql: str) -> None:
-    import asyncpg
-
-    connection = await asyncpg.connect(server_url.replace("+asyncpg", ""))
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
-def _apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine beside the test's own event loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()

@@ -107,6 +107,18 @@ class LocalServer(ABC):
             time.sleep(0.2)
 
     def _start_once(self, deadline: float) -> bool:
+        process = self.launch()
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                return False
+            if self._answers():
+                return True
+            time.sleep(_POLL_SECONDS)
+        self.kill()
+        raise RuntimeError(f"{self.name} did not answer within {START_SECONDS:g} s; its log ends:\n{self._log_end()}")
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it and do not wait until it answers, for whoever wants to see it die in its start."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(part) for part in self._command()],
@@ -119,14 +131,23 @@ class LocalServer(ABC):
                 **self._account(),
             )
         self._note(self._process.pid)
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                return False
-            if self._answers():
-                return True
-            time.sleep(_POLL_SECONDS)
-        self.kill()
-        raise RuntimeError(f"{self.name} did not answer within {START_SECONDS:g} s; its log ends:\n{self._log_end()}")
+        return self._process
+
+    def ended(self, patience_seconds: float) -> bool:
+        """Whether it ends by itself within that time."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(patience_seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs now; None if none does."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if running and self._process is not None else None
 
     def _note(self, pid: int) -> None:
         """Write down whom `sweep` may end, should this test run itself be killed."""

@@ -18,17 +18,35 @@ PACKAGES = {
     "redis": ("redis-server",),
     "chromium": ("chromium",),
     "sshd": ("openssh-server",),
+    "faketime": ("libfaketime",),
+    "mssql_driver": ("libltdl7", "libgssapi-krb5-2"),
 }
-"""Debian packages that bring each server; mongod itself is in a wheel of the test requirements."""
+"""Debian packages that bring each server; mongod itself is in a wheel of the test requirements.
+
+`mssql_driver` is no server: the driver for SQL Server loads these libraries when it connects.
+"""
+
+
+RABBITMQ_HOME = "STEPTRAIL_TEST_RABBITMQ_HOME"
+"""A RabbitMQ beside the installed one: its scripts in `sbin`, its Erlang in `erlang` or on the PATH."""
+
+
+def rabbitmq_home() -> Path | None:
+    given = os.environ.get(RABBITMQ_HOME)
+    return Path(given) if given else None
 
 
 def rabbitmq_server() -> Path | None:
     """The start script itself: the wrapper on the PATH insists on the account `rabbitmq`."""
+    if home := rabbitmq_home():
+        return home / "sbin" / "rabbitmq-server"
     inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     return inner if inner.exists() else _on_path("rabbitmq-server")
 
 
 def rabbitmqctl() -> Path | None:
+    if home := rabbitmq_home():
+        return home / "sbin" / "rabbitmqctl"
     inner = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
     return inner if inner.exists() else _on_path("rabbitmqctl")
 
@@ -74,6 +92,19 @@ def sshd() -> Path | None:
     return server if server.exists() else _on_path("sshd")
 
 
+def mssql_driver() -> Path | None:
+    """The driver's ODBC part, if its libraries are there."""
+    spec = importlib.util.find_spec("mssql_python_odbc")
+    folders = (spec.submodule_search_locations or []) if spec else []
+    found = [path for folder in folders for path in Path(folder).glob("libs/linux/debian_ubuntu/*/lib/libmsodbcsql*")]
+    return next((path for path in found if _loads(path)), None)
+
+
+def faketime() -> Path | None:
+    """The library that tells a process another time, in the variant for programs with threads."""
+    return next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+
+
 def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
@@ -116,18 +147,35 @@ def _runs(path: Path) -> bool:
         return False
 
 
+def _loads(path: Path) -> bool:
+    """In a process of its own: a library that was loaded once stays, and one that is missing is missed for good."""
+    try:
+        command = [sys.executable, "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1])", str(path)]
+        return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+FINDERS: dict[str, Callable[[], object]] = {
+    "rabbitmq": rabbitmq_server,
+    "postgres": postgres_folder,
+    "mongo": mongod,
+    "mariadb": mariadbd,
+    "redis": redis,
+    "chromium": chromium,
+    "sshd": sshd,
+    "faketime": faketime,
+    "mssql_driver": mssql_driver,
+}
+"""What tells whether each of `PACKAGES` is there."""
+_NO_SERVERS = frozenset({"chromium", "sshd", "mssql_driver", "faketime"})
+"""Programs that tests start or load themselves: a path may be given for them instead of an address."""
+
+
 def main() -> None:
     """Install what is missing before the tests begin: inside a test it would run into the test's time limit."""
-    found: dict[str, Callable[[], object]] = {
-        "rabbitmq": rabbitmq_server,
-        "postgres": postgres_folder,
-        "mongo": mongod,
-        "mariadb": mariadbd,
-        "chromium": chromium,
-        "sshd": sshd,
-    }
-    for kind, find in found.items():
-        given = f"STEPTRAIL_TEST_{kind.upper()}" + ("" if kind == "chromium" else "_URL")
+    for kind, find in FINDERS.items():
+        given = f"STEPTRAIL_TEST_{kind.upper()}" + ("" if kind in _NO_SERVERS else "_URL")
         if os.environ.get(given) or find() or not can_install():
             continue
         sys.stderr.write(f"» installing {' '.join(PACKAGES[kind])} for the tests\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from steptrail_common.testing.process import STOP_SECONDS, GivenServer, LocalServer, Server, free_port, greets
+from steptrail_common.testing.programs import rabbitmq_home
 
 __all__ = ["GivenServer", "MongoServer", "PostgresServer", "RabbitServer", "Server", "free_port"]
 
@@ -29,7 +30,9 @@ class RabbitServer(LocalServer):
         self._mapper_port, self._distribution_port = free_port(), free_port()
         self._mapper: subprocess.Popen[bytes] | None = None
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
-        self.origin = f"RabbitMQ {_debian_version('rabbitmq-server')}, own node"
+        home = rabbitmq_home()
+        self.origin = f"RabbitMQ {home or _debian_version('rabbitmq-server')}, own node"
+        self._path = f"{home / 'erlang'}:{os.environ.get('PATH', '')}" if home else os.environ.get("PATH", "")
         (self.folder / "plugins").write_text("[].")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
@@ -45,6 +48,7 @@ class RabbitServer(LocalServer):
         folder = str(self.folder)
         return {
             "HOME": folder,
+            "PATH": self._path,
             "ERL_EPMD_PORT": str(self._mapper_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RUNNING_UNDER_SYSTEMD": "true",  # the script then becomes the Erlang machine instead of its parent
@@ -57,7 +61,9 @@ class RabbitServer(LocalServer):
             "RABBITMQ_LOG_BASE": f"{folder}/logs",
             "RABBITMQ_GENERATED_CONFIG_DIR": f"{folder}/config",
             "RABBITMQ_PID_FILE": f"{folder}/node.pid",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+            # Quorum queues say every second, not every five, how many messages they hold.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none "
+            "-rabbit quorum_tick_interval 1000",
         }
 
     def start(self) -> None:
@@ -83,6 +89,17 @@ class RabbitServer(LocalServer):
     def queues(self) -> list[str]:
         """The names of all queues."""
         return self._run_control(["list_queues", "name"]).split()
+
+    def depths(self) -> dict[str, tuple[int, int]]:
+        """Of each queue: messages ready, and messages that were handed out and not acknowledged."""
+        columns = ["name", "messages_ready", "messages_unacknowledged"]
+        lines = self._run_control(["--no-table-headers", "list_queues", *columns]).splitlines()
+        found = (line.split("\t") for line in lines if line.count("\t") == len(columns) - 1)
+        return {name: (int(ready), int(unacknowledged)) for name, ready, unacknowledged in found}
+
+    def alarm(self, ringing: bool) -> None:
+        """The memory alarm: while it rings the broker reads from no publisher."""
+        self._run_control(["set_vm_memory_high_watermark", *(["absolute", "1MB"] if ringing else ["0.4"])])
 
     def _run_control(self, command: Sequence[str]) -> str:
         if self._control is None:

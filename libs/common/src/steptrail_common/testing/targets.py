@@ -64,7 +64,8 @@ class MariadbServer(LocalServer):
         return [
             *(self._program, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}"),
             *("--bind-address=127.0.0.1", f"--socket={self.folder / 'socket'}", "--skip-name-resolve"),
-            *(f"--ssl-cert={self.pem}", f"--ssl-key={self.pem}", "--local-infile=1", "--user=root"),
+            *(f"--ssl-cert={self.pem}", f"--ssl-key={self.pem}", f"--ssl-ca={self.pem}", "--local-infile=1"),
+            "--user=root",
             *("--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"),
             *("--skip-log-bin", "--performance-schema=0", f"--pid-file={self.folder / 'pid'}"),
         ]
@@ -111,13 +112,15 @@ class RedisServer(LocalServer):
 
 
 class SignInMongoServer(LocalServer):
-    """A MongoDB that asks for sign-in, with TLS for `localhost`; `admin` is its administrator."""
+    """A MongoDB that asks for sign-in, with TLS for `localhost`; `admin` is its administrator. `identified`: over TLS
+    it serves only who shows a certificate that it signed, such as its own."""
 
     name = "MongoDB-sign-in"
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, *, identified: bool = False) -> None:
         super().__init__()
         self._program = program
+        self._identified = identified
         self._password = secrets.token_hex(8)
         self.url = f"mongodb://admin:{self._password}@127.0.0.1:{self.port}/?directConnection=true"
         self.origin = f"mongod {first_number(output([program, '--version']))}, own, with accounts and TLS"
@@ -129,6 +132,7 @@ class SignInMongoServer(LocalServer):
             *(self._program, "--dbpath", self.folder / "data", "--port", str(self.port), "--bind_ip", "127.0.0.1"),
             *("--auth", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25", "--quiet"),
             *("--tlsMode", "allowTLS", "--tlsCertificateKeyFile", self.pem),
+            *(("--tlsCAFile", self.pem) if self._identified else ()),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from steptrail_common.contracts.model import utc
 
-from steptrail_catalog.domain.summary import search_text, sort_name, summarise
+from steptrail_catalog.domain.summary import has_board, search_text, sort_name, summarise
 from steptrail_catalog.ports import Connection, Revision, SealedSecret
 
 
@@ -27,12 +27,18 @@ def facts(revision: Revision, created_at: datetime) -> dict[str, Any]:
         "category": definition.get("category"),
         "owner": definition.get("owner"),
         "active": definition["active"],
+        "board": has_board(definition),
     }
 
 
 def used_connections(definition: dict[str, Any]) -> list[str]:
-    """The connections its steps name, each once, in order of their use."""
-    named = (step["check"].get("connection") for step in definition["steps"])
+    """The connections its steps and the queries of its stuck board name, each once, in order of their use."""
+    steps = definition["steps"]
+    queries = [definition.get("population"), *(step.get("set") for step in steps)]
+    named = [
+        *(step["check"].get("connection") for step in steps),
+        *(query.get("connection") for query in queries if query),
+    ]
     return list(dict.fromkeys(name for name in named if name))
 
 

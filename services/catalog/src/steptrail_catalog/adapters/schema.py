@@ -18,10 +18,12 @@ processes = sa.Table(
     sa.Column("category", sa.Text),
     sa.Column("owner", sa.Text),
     sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("board", sa.Boolean, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Index("processes_by_name", "deleted", "sort_name", "process_id"),
     sa.Index("processes_by_category", "category"),
     sa.Index("processes_by_owner", "owner"),
+    sa.Index("processes_by_board", "board", "sort_name", "process_id"),
 )
 process_tags = sa.Table(
     "process_tags",

@@ -202,8 +202,13 @@ def _conditions(wanted: ProcessFilter) -> list[sa.ColumnElement[bool]]:
         found.append(processes.c.owner == wanted.owner)
     if wanted.active is not None:
         found.append(processes.c.active == wanted.active)
+    if wanted.board is not None:
+        found.append(processes.c.board == wanted.board)
     if wanted.ids is not None:
         found.append(processes.c.process_id.in_(list(wanted.ids)))
+    if wanted.connection_id is not None:
+        uses = process_connections.c.connection_id == wanted.connection_id
+        found.append(processes.c.process_id.in_(sa.select(process_connections.c.process_id).where(uses)))
     for tag in wanted.tags:
         tagged = sa.select(process_tags.c.process_id).where(process_tags.c.tag == tag)
         found.append(processes.c.process_id.in_(tagged))

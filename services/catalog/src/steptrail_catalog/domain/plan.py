@@ -29,8 +29,11 @@ def plan(definition: Definition, inputs: Mapping[str, Any], connections: Mapping
             if kind == "host" and OPEN in target:
                 warnings[f"step {number} ({step.id}): its host is known only when it runs"] = None
         name = step.check.connection_id
-        if name is not None and name not in connections:
+        settings = connections.get(name) if name is not None else None
+        if name is not None and settings is None:
             warnings[f"the connection {name} is not known here"] = None
+        elif settings is not None and (misfit := step.check.misfit(settings)) is not None:
+            warnings[f"step {number} ({step.id}), {misfit[0]}: {misfit[1]}"] = None
     return Plan(process_id=definition.process, items=items, warnings=list(warnings))
 
 

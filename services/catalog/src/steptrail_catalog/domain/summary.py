@@ -27,6 +27,11 @@ def summarise(
     )
 
 
+def has_board(definition: Mapping[str, Any]) -> bool:
+    """Whether it has a stuck board: a query that returns its open keys."""
+    return definition.get("population") is not None
+
+
 def sort_name(name: str) -> str:
     """What lists are ordered by: capital letters do not matter."""
     return name.casefold()

@@ -23,11 +23,11 @@ from steptrail_catalog.domain import addresses, words
 
 SECRET_FIELDS: Mapping[str, tuple[str, ...]] = {
     "http": ("password", "token", "api_key", "client_secret", "client_key"),
-    "postgresql": ("password",),
-    "mysql": ("password",),
+    "postgresql": ("password", "client_key"),
+    "mysql": ("password", "client_key"),
     "mssql": ("password",),
     "oracle": ("password",),
-    "mongodb": ("password",),
+    "mongodb": ("password", "client_key"),
     "sqlite": (),
     "files": (),
     "s3": ("secret_access_key", "session_token"),
@@ -201,7 +201,8 @@ def _of_sign_in(given: ConnectionWrite, kept: frozenset[str]) -> Iterator[Fault]
             yield f"secrets.{wanted}", f"is required {why}" if auth != "none" or why[0] == "w" else "is required"
     for name, value in given.secrets.items():
         if value is not None and name in SECRET_FIELDS[settings.kind] and name not in used:
-            yield f"secrets.{name}", f"is not used with auth: {auth}"
+            why = "without a client_certificate" if name == "client_key" else f"with auth: {auth}"
+            yield f"secrets.{name}", f"is not used {why}"
 
 
 def _required_secrets(settings: ConnectionSettings) -> frozenset[str]:
@@ -209,7 +210,7 @@ def _required_secrets(settings: ConnectionSettings) -> frozenset[str]:
     if isinstance(settings, S3Settings):
         return frozenset({"secret_access_key"} if settings.access_key_id else ())
     wanted = SECRET_OF_SIGN_IN.get(getattr(settings, "auth", "none"))
-    key = {"client_key"} if isinstance(settings, HttpSettings) and settings.client_certificate else set()
+    key = {"client_key"} if getattr(settings, "client_certificate", None) else set()
     return frozenset({wanted} if wanted else ()) | key
 
 
@@ -222,7 +223,7 @@ def used_secrets(settings: ConnectionSettings) -> frozenset[str]:
         return required | frozenset({"passphrase"} if settings.auth == "private_key" else ())
     if isinstance(settings, HttpSettings | GcsSettings | AzureBlobSettings):
         return required
-    return frozenset(SECRET_FIELDS[settings.kind])
+    return frozenset(SECRET_FIELDS[settings.kind]) - {"client_key"} | required
 
 
 def settings_of(stored: Mapping[str, Any]) -> ConnectionSettings:

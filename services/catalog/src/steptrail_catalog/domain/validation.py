@@ -5,6 +5,7 @@ from typing import Any
 
 from steptrail_common.contracts.catalog import ValidationReport
 from steptrail_common.contracts.checks import DbQuery
+from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.definition import Definition, Document
 from steptrail_common.contracts.model import FieldError
 from steptrail_common.errors import InvalidInput
@@ -34,8 +35,14 @@ def _refused(error: Unreadable) -> InvalidInput:
     return InvalidInput(f"{fault.path}: {fault.message}" if fault.path else fault.message, errors=[fault])
 
 
-def validate(source: Source | Mapping[str, Any], *, connections: Mapping[str, str] | None = None) -> ValidationReport:
-    """Every fault of a document. `connections` are those that exist, id → kind; None leaves them unchecked.
+def validate(
+    source: Source | Mapping[str, Any],
+    *,
+    connections: Mapping[str, str] | None = None,
+    settings: Mapping[str, ConnectionSettings] | None = None,
+) -> ValidationReport:
+    """Every fault of a document. `connections` are those that exist, id → kind; None leaves them unchecked. `settings`
+    of those that are known, for checks that cannot be done with every connection of their kind.
 
     Shape first; the other rules only if the shape is right, so that one mistake is told once. Never raises.
     """
@@ -53,6 +60,7 @@ def validate(source: Source | Mapping[str, Any], *, connections: Mapping[str, st
         check_whole(source.document, definition, faults)
         if connections is not None:
             _check_connections(definition, connections, faults)
+            _check_settings(definition, settings or {}, faults)
     errors = faults.errors
     return ValidationReport(
         valid=not errors, errors=errors, warnings=faults.warnings, definition=None if errors else definition
@@ -79,6 +87,14 @@ def _check_connections(definition: Definition, known: Mapping[str, str], faults:
         elif known[keys.connection] not in DbQuery.connections:
             told = f"keys come from a database; {keys.connection} is of kind {known[keys.connection]}"
             faults.add((*where, "connection"), told)
+
+
+def _check_settings(definition: Definition, settings: Mapping[str, ConnectionSettings], faults: Faults) -> None:
+    for at, step in enumerate(definition.steps):
+        known = settings.get(step.check.connection_id or "")
+        if known is not None and (misfit := step.check.misfit(known)) is not None:
+            field, why = misfit
+            faults.add(("steps", at, "check", field), why)
 
 
 def connection_ids(definition: Definition) -> list[str]:

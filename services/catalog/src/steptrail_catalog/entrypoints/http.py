@@ -148,11 +148,13 @@ def _reading_processes(stores: Stores, cursor_key: bytes) -> APIRouter:
         tag: Annotated[list[Printable] | None, Query(max_length=20)] = None,
         owner: Words | None = None,
         active: bool | None = None,
+        board: bool | None = None,
         ids: Annotated[list[str] | None, Query(max_length=MAX_IDS)] = None,
+        connection_id: Words | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[ProcessSummary]:
-        wanted = ProcessFilter(q, category, tag or (), owner, active, _ids(ids))
+        wanted = ProcessFilter(q, category, tag or (), owner, active, board, _ids(ids), connection_id)
         after = decode_cursor(cursor, key) if cursor else None
         place = (str(after["name"]), str(after["id"])) if after else None
         found = await stores.processes.search(wanted, after=place, limit=limit + 1)

@@ -72,7 +72,7 @@ class ApiCallKind:
         if pages is not None:
             exchange.hop = replace(hop, url=pages.begin(hop.url))
         answer, redirects = await self._asked(exchange)
-        first = answer
+        first, waited = answer, answer.waited
         while pages is not None and answer.status < 300 and not answer.truncated:
             following = pages.take(exchange.hop.url, answer)
             if following is None:
@@ -80,13 +80,14 @@ class ApiCallKind:
                 break
             exchange.hop = replace(exchange.hop, url=following)
             answer, redirects = await self._asked(exchange)
+            waited += answer.waited
         observation = observe(
             answer,
             redirects,
             target=f"{hop.method} {hop.url}",
             masker=exchange.masker,
             evidence=_evidence(hop, first if not redirects else None, answer, exchange.masker),
-            elapsed=time.monotonic() - started,
+            elapsed=time.monotonic() - started - waited,
             graphql=check.graphql is not None,
             with_credentials=exchange.credentials is not None and _signs_in(context.connection),
             now=context.now,
@@ -105,7 +106,7 @@ class ApiCallKind:
         if settings is None:
             raise invalid("an HTTP connection is needed")
         hop = Hop("GET", settings.base_url, {}, None, time.monotonic() + TEST_SECONDS, settings.verify_tls)
-        hop = replace(hop, tls=_tls(settings, connection, verify=settings.verify_tls))
+        hop = replace(hop, tls=tls_of(settings, connection, verify=settings.verify_tls))
         exchange = await self._signed_in(hop, connection, masker_of(connection))
         answer, _ = await self._asked(exchange)
         if answer.status in (401, 403):
@@ -203,14 +204,14 @@ def _hop(check: ApiCall, context: CheckContext) -> Hop:
     headers.update(telemetry.inject({}))
     headers.update(checked_headers(check.headers))
     verify = check.verify_tls and (settings.verify_tls if settings else True)
-    tls = _tls(settings, connection, verify=verify, http2=check.http2)
+    tls = tls_of(settings, connection, verify=verify, http2=check.http2)
     return Hop(check.sent_method, url, _without_doubles(headers), content, deadline_of(context), verify, tls)
 
 
-def _tls(
+def tls_of(
     settings: HttpSettings | None, connection: OpenedConnection | None, *, verify: bool, http2: bool = False
 ) -> TlsOptions | None:
-    """None for what everybody gets."""
+    """How a connection meets its server. None for what everybody gets."""
     if settings is None or connection is None or not (settings.ca_certificate or settings.client_certificate):
         return TlsOptions(verify=verify, http2=True) if http2 else None
     key = secret_of(connection, "client_key") if settings.client_certificate else None

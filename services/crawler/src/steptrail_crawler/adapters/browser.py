@@ -54,9 +54,23 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-blink-features=GetDisplayMedia,WebUSB,WebHID,Serial",  # their choosers would wait for ever
     "--disable-features=WebTransport,MediaRouter,OptimizationHints,Translate,DialMediaRouteProvider",
 )
 log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """The use of a browser by one check. `alone`: no other check used it meanwhile."""
+
+    browser: "Browser"
+    alone: bool = True
+
+    @property
+    def lost(self) -> bool:
+        """Whether the browser is gone."""
+        return not self.browser.is_connected()
 
 
 @dataclass(slots=True)
@@ -69,8 +83,21 @@ class _Running:
     home: Path
     started: float = field(default_factory=time.monotonic)
     pages: int = 0
-    active: int = 0
+    leases: set[Lease] = field(default_factory=set)
     retired: bool = False
+
+    @property
+    def active(self) -> bool:
+        return bool(self.leases)
+
+    def let(self) -> Lease:
+        """To one more check."""
+        lease = Lease(self.browser, alone=not self.leases)
+        for other in self.leases:
+            other.alone = False
+        self.leases.add(lease)
+        self.pages += 1
+        return lease
 
 
 class BrowserPool:
@@ -94,15 +121,20 @@ class BrowserPool:
         self._watching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def lease(self) -> AsyncIterator["Browser"]:
+    async def lease(self) -> AsyncIterator[Lease]:
         """A browser for one check. Raises `CheckFailed` (`worker_unavailable`) if there is none here."""
-        running = await self._taken()
+        running, lease = await self._taken()
         try:
-            yield running.browser
+            yield lease
         finally:
-            running.active -= 1
+            running.leases.discard(lease)
             if running.retired and not running.active:
                 await asyncio.shield(self._end(running))
+
+    def doubt(self, browser: "Browser") -> None:
+        """Give it to no more checks: it does not close a page when it is told to."""
+        for running in [one for one in self._all if one.browser is browser]:
+            running.retired = True
 
     def kill(self, browser: "Browser") -> None:
         """At once, with everything it started: it does not obey."""
@@ -125,16 +157,14 @@ class BrowserPool:
                     await self._playwright.stop()
             self._playwright = None
 
-    async def _taken(self) -> _Running:
+    async def _taken(self) -> tuple[_Running, Lease]:
         async with self._lock:
             running = self._current
             if running is None or self._worn(running):
                 if running is not None:
                     await self._retire(running)
                 running = self._current = await self._started()
-            running.pages += 1
-            running.active += 1
-            return running
+            return running, running.let()
 
     def _worn(self, running: _Running) -> bool:
         old = time.monotonic() - running.started > MAX_AGE_SECONDS

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +19,13 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
+from steptrail_checks.masking import MIN_SECRET_CHARACTERS
 from steptrail_checks.port import CheckFailed
 from steptrail_common.contracts.checks.web_crawl import Action
 from steptrail_common.contracts.checks.web_crawl import Browser as Wishes
 from steptrail_common.contracts.model import FailureClass
 
+from steptrail_crawler.adapters.browser_headers import Headers, OwnHeaders
 from steptrail_crawler.adapters.filter_proxy import REFUSAL_HEADER, FilterProxy
 from steptrail_crawler.adapters.http import MAX_BODY_BYTES, USER_AGENT
 from steptrail_crawler.domain.address import origin
@@ -37,6 +39,7 @@ PICTURE_SECONDS = 3.0
 CLOSE_SECONDS = 2.0
 MAX_PICTURE_BYTES = 2 * 1024 * 1024
 MAX_PICTURE_PIXELS = 16_000
+MAX_COVERED_FRAMES = 10
 _NOT_FAILED = ("net::ERR_ABORTED",)
 """Requests the page itself gave up, by leaving or by script."""
 
@@ -69,7 +72,7 @@ async def page_in(
     proxy: FilterProxy,
     wishes: Wishes,
     *,
-    headers: Callable[[str], dict[str, str]] | None,
+    headers: Headers | None,
     verify_tls: bool,
     har: Path | None,
     kill: Callable[[Browser], None],
@@ -89,17 +92,24 @@ async def page_in(
         **recording,
     )
     session = PageSession(context, proxy, wishes)
+    own = OwnHeaders(headers) if headers is not None else None
     try:
-        await session.prepare(headers)
+        await session.prepare()
+        if own is not None:
+            await own.start(browser, context, session.page)
         yield session
     finally:
-        await asyncio.shield(_closed(context, browser, kill))
+        await asyncio.shield(_closed(context, browser, kill, own))
 
 
-async def _closed(context: BrowserContext, browser: Browser, kill: Callable[[Browser], None]) -> None:
+async def _closed(
+    context: BrowserContext, browser: Browser, kill: Callable[[Browser], None], own: OwnHeaders | None
+) -> None:
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await context.close()
+            if own is not None:
+                await own.stop()
     except (PlaywrightError, TimeoutError):
         kill(browser)
 
@@ -114,10 +124,11 @@ class PageSession:
         self.heard = Heard()
         self.page: Page
         self._secret_fields: list[Locator] = []
+        self._secret_texts: list[str] = []
         self._response: Response | None = None
         self._seconds = 0.0
 
-    async def prepare(self, headers: Callable[[str], dict[str, str]] | None) -> None:
+    async def prepare(self) -> None:
         self._context.on("page", self._on_tab)
         self.page = await self._context.new_page()
         self.page.on("crash", self._on_crash)
@@ -125,28 +136,6 @@ class PageSession:
         self.page.on("pageerror", lambda error: self._note(self.heard.console_errors, f"Uncaught {error.message}"))
         self.page.on("requestfailed", self._on_failed)
         self.page.on("response", self._on_response)
-        if headers is not None:
-            await self._add(headers)
-
-    async def _add(self, headers: Callable[[str], dict[str, str]]) -> None:
-        """Every request of the page is held, a redirected one anew, and gets what its own address calls for.
-
-        Not Playwright's routes: those take what was added to a request along to wherever it is redirected.
-        """
-        session = await self._context.new_cdp_session(self.page)
-        added: set[str] = set()
-
-        async def go_on(paused: dict[str, Any]) -> None:
-            request = paused["request"]
-            more = headers(request["url"])
-            added.update(more)
-            own = {name: value for name, value in request["headers"].items() if name.lower() not in added}
-            entries = [{"name": name, "value": value} for name, value in {**own, **more}.items()]
-            with suppress(PlaywrightError):
-                await session.send("Fetch.continueRequest", {"requestId": paused["requestId"], "headers": entries})
-
-        session.on("Fetch.requestPaused", go_on)
-        await session.send("Fetch.enable")
 
     async def open(self, url: str, *, timeout_seconds: float) -> None:
         """Go there, as the step wants to wait. Raises `CheckFailed`."""
@@ -165,6 +154,11 @@ class PageSession:
             self._seconds = time.monotonic() - began
         if self._response is not None and REFUSAL_HEADER in self._response.headers:
             raise self._trouble(self._response.url) or CheckFailed(FailureClass.CONNECT, "the page cannot be reached")
+
+    @property
+    def opened(self) -> bool:
+        """Whether the page of the step is there, so that it can be looked at."""
+        return self._response is not None and REFUSAL_HEADER not in self._response.headers
 
     async def act(self, action: Action, number: int, *, secret: str | None, timeout_seconds: float) -> None:
         """Do one thing. Raises `CheckFailed` that names it."""
@@ -209,6 +203,10 @@ class PageSession:
         """A field that pictures never show."""
         self._secret_fields.append(field_)
 
+    def hide_texts(self, secrets: Iterable[str]) -> None:
+        """Texts that pictures never show, wherever a page puts them."""
+        self._secret_texts += [secret for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS]
+
     async def shown(self) -> Shown:
         """The page as it is now. Raises `CheckFailed`."""
         async with asyncio.timeout(ELEMENT_SECONDS):
@@ -244,10 +242,16 @@ class PageSession:
             type=kind,
             quality=quality,
             full_page=self._wishes.full_page and await self._of_bearable_size(),
-            mask=self._secret_fields,
+            mask=self._covered(),
             animations="disabled",
             timeout=PICTURE_SECONDS * 1000,
         )
+
+    def _covered(self) -> list[Locator]:
+        """What is painted over. Texts are looked for in a world of Playwright's own, where no script of the page is."""
+        frames = self.page.frames[:MAX_COVERED_FRAMES]
+        texts = [frame.get_by_text(secret) for secret in self._secret_texts for frame in frames]
+        return [*self._secret_fields, *texts]
 
     async def _of_bearable_size(self) -> bool:
         return int(await self.page.evaluate("document.documentElement.scrollHeight")) <= MAX_PICTURE_PIXELS
@@ -288,10 +292,12 @@ class PageSession:
     # --- what the browser tells --------------------------------------------------------------------------------------
 
     def _on_tab(self, tab: Page) -> None:
+        """The page stays in front: what is behind hardly moves."""
         if len(self._context.pages) > MAX_TABS:
             self.heard.closed_tabs += 1
-            task = asyncio.ensure_future(tab.close())
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            _aside(tab.close())
+        elif len(self._context.pages) > 1:
+            _aside(self.page.bring_to_front())
 
     def _on_crash(self, _page: Page) -> None:
         self.heard.crashed = True
@@ -320,6 +326,12 @@ class PageSession:
     def _note(self, notes: list[str], text: str) -> None:
         if len(notes) < MAX_NOTES:
             notes.append(text[:1000])
+
+
+def _aside(work: Coroutine[Any, Any, None]) -> None:
+    """Whether it succeeds does not matter: the page may be gone."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def crashed() -> CheckFailed:

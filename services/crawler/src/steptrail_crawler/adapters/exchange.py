@@ -93,6 +93,7 @@ async def follow(
     jar = CookieJar() if jar is None else jar
     visited: list[str] = []
     timings: dict[str, float] = {}
+    waited = 0.0
     started = time.monotonic()
     while True:
         extra = dict(credentials.for_url(hop.url)) if credentials else {}
@@ -100,11 +101,12 @@ async def follow(
         answer = await client.send(replace(hop, headers={**extra, **mine, **jar.for_url(hop.url)}))
         for phase, seconds in answer.timings.items():
             timings[phase] = timings.get(phase, 0.0) + seconds
+        waited += answer.waited
         jar.keep(answer)
         location = answer.header("location") if answer.status in _REDIRECTS and redirects else None
         if location is None:
-            timings["total"] = time.monotonic() - started
-            answer.timings = timings
+            timings["total"] = time.monotonic() - started - waited
+            answer.timings, answer.waited = timings, waited
             return answer, visited
         visited.append(hop.url)
         if len(visited) > MAX_REDIRECTS:

@@ -11,7 +11,7 @@ from pathlib import Path
 from steptrail_checks.files import OF_CONTENT, OF_TABLE, FileFact, FilesSubject
 from steptrail_checks.masking import Masker
 from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Observation, OpenedConnection
-from steptrail_checks.values import spoken_seconds
+from steptrail_checks.values import spoken_bytes, spoken_seconds
 from steptrail_common.contracts.catalog import ConnectionRights
 from steptrail_common.contracts.checks import FileCheck
 from steptrail_common.contracts.connections import FilesSettings, HttpSettings, SftpSettings
@@ -201,10 +201,11 @@ async def _stay(place: FilePlace, path: Sequence[str], files: Sequence[Entry], s
     now = {entry.path: (entry.size, entry.modified) for entry in await _find(place, path)}
     for entry in files:
         if now.get(entry.path) != (entry.size, entry.modified):
-            before, after = entry.size, now.get(entry.path, (None, None))[0]
+            sizes = entry.size, now.get(entry.path, (None, None))[0]
+            before, after = ("no known size" if size is None else spoken_bytes(size) for size in sizes)
             raise CheckFailed(
                 FailureClass.ASSERTION,
-                f"{printable(entry.name)} is still changing: {before} bytes, then {after} bytes {seconds:g} s later",
+                f"{printable(entry.name)} is still changing: {before}, then {after} {seconds:g} s later",
                 reason="still_growing",
             )
 
@@ -316,7 +317,11 @@ def _findings(files: Sequence[Entry], context: CheckContext) -> list[Finding]:
 async def _listing(place: FilePlace, path: Sequence[str], files: Sequence[Entry]) -> bytes:
     """The files found; without any, what is there instead: the names most like the one looked for."""
     if files:
-        lines = [f"{len(files)} files match, newest first", "", *(_line(entry) for entry in files[:MAX_LISTED])]
+        lines = [
+            "1 file matches" if len(files) == 1 else f"{len(files)} files match, newest first",
+            "",
+            *(_line(entry) for entry in files[:MAX_LISTED]),
+        ]
         if len(files) > MAX_LISTED:
             lines.append(f"… {len(files) - MAX_LISTED} more")
         return "\n".join(lines).encode("utf-8", errors="replace")

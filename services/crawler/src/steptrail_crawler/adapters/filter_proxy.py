@@ -109,8 +109,8 @@ class FilterProxy:
         try:
             parts = self._policy.check_url(url)
         except EgressDenied as error:
-            if named is not None:
-                self._refuse(named["host"], int(named["port"]), error)
+            host, port = (named["host"], int(named["port"])) if named is not None else origin(target)[1:]
+            self._refuse(host, port, error)
             raise _denied(error) from error
         return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 

@@ -27,7 +27,7 @@ def har_evidence(recorded: bytes, masker: Masker) -> EvidenceDraft | None:
         kept = kept[: len(kept) // 2]
         document["log"]["entries"], cut = kept, True
         body = _written(document)
-    return EvidenceDraft("content", "Requests of the browser (HAR)", "application/json", body, cut)
+    return EvidenceDraft("recording", "Requests of the browser (HAR)", "application/json", body, cut)
 
 
 def _written(document: Json) -> bytes:

@@ -24,7 +24,7 @@ class LocalPlace:
 
     def __init__(self, root: str, allowed: Sequence[Path]) -> None:
         """Raises `CheckFailed` (`path_denied`) when `root` is not below an allowed folder."""
-        self.title = root
+        self.title = os.path.basename(root.rstrip("/")) or root  # where it lies on this machine is nobody's business
         self._files = LocalFileSystem(auto_mkdir=False)
         self._root = os.path.realpath(root)
         roots = [os.path.realpath(path) for path in allowed]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from steptrail_crawler.adapters.http import Answer
+from steptrail_crawler.adapters.tls import TlsOptions
 
 MAX_PAGES = 256
 MAX_PAGE_BYTES = 1024 * 1024
@@ -14,10 +15,10 @@ _UPDATED = frozenset({"date", "expires", "cache-control", "etag", "last-modified
 """Headers that a 304 brings up to date (RFC 9111, 3.2; those a 304 must send)."""
 
 
-def key_of(url: str, headers: Mapping[str, str], verify_tls: bool) -> str:
+def key_of(url: str, headers: Mapping[str, str], tls: TlsOptions) -> str:
     """What a kept page belongs to: its address and everything that was sent, credentials included, as a digest."""
     sent = "\n".join(f"{name.lower()}: {value}" for name, value in sorted(headers.items()) if name != "traceparent")
-    return hashlib.sha256(f"{url}\n{verify_tls}\n{sent}".encode("utf-8", errors="replace")).hexdigest()
+    return hashlib.sha256(f"{url}\n{tls}\n{sent}".encode("utf-8", errors="replace")).hexdigest()
 
 
 class PageCache:

@@ -15,6 +15,7 @@ from steptrail_crawler.adapters.exchange import joined, judge
 from steptrail_crawler.adapters.http import Answer, CookieJar, Credentials, Hop, HttpClient
 from steptrail_crawler.adapters.page_cache import PageCache, key_of
 from steptrail_crawler.adapters.robots import Robots
+from steptrail_crawler.adapters.tls import TlsOptions
 from steptrail_crawler.domain.address import MAX_REDIRECTS, origin
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -24,7 +25,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class Visit:
     """For whom pages are fetched: what is sent where, and until when (`deadline` by the monotonic clock).
 
-    `headers` go to the origin `own` only. Cookies live as long as the visit.
+    `headers` go to the origin `own` only, and `own_tls` (a connection's authority and client certificate) is for it
+    alone. Cookies live as long as the visit.
     """
 
     own: tuple[str, str, int]
@@ -32,15 +34,22 @@ class Visit:
     credentials: Credentials | None
     deadline: float
     verify_tls: bool = True
+    own_tls: TlsOptions | None = field(default=None, repr=False)
     obey_robots: bool = True
     conditional: bool = True
     everywhere: Mapping[str, str] = field(default_factory=dict)
     cookies: CookieJar = field(default_factory=CookieJar)
 
+    def tls_for(self, url: str) -> TlsOptions:
+        """How the server of an address is met."""
+        if self.own_tls is not None and origin(url) == self.own:
+            return self.own_tls
+        return _STRICT if self.verify_tls else _RELAXED
+
 
 @dataclass(slots=True)
 class Page:
-    """A page, where it was redirected from, and how it came. `waited`: seconds for the sake of a crawl-delay."""
+    """A page, where it was redirected from, and how it came. `waited`: seconds for politeness."""
 
     answer: Answer
     redirects: list[str]
@@ -68,9 +77,10 @@ class PageFetcher:
         while True:
             if visit.obey_robots:
                 page.waited += await self.robots.admit(
-                    url, deadline=visit.deadline, verify_tls=visit.verify_tls, timings=timings
+                    url, deadline=visit.deadline, tls=visit.tls_for(url), timings=timings
                 )
             page.answer, page.unchanged = await self._one(visit, url, method, form)
+            page.waited += page.answer.waited
             for phase, seconds in page.answer.timings.items():
                 timings[phase] = timings.get(phase, 0.0) + seconds
             visit.cookies.keep(page.answer)
@@ -104,16 +114,18 @@ class PageFetcher:
         cookies = visit.cookies.for_url(url)
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        hop = Hop(method, url, {**headers, **cookies}, form, visit.deadline, visit.verify_tls)
+        tls = visit.tls_for(url)
+        hop = Hop(method, url, {**headers, **cookies}, form, visit.deadline, tls=tls)
         if not visit.conditional or cookies or method != "GET" or form is not None:
             return await self.client.send(hop), False
-        key = key_of(url, headers, visit.verify_tls)
+        key = key_of(url, headers, tls)
         conditions = self._cache.conditions(key)
         answer = await self.client.send(replace(hop, headers={**hop.headers, **conditions}) if conditions else hop)
         if answer.status == 304 and conditions and (kept := self._cache.revived(key, answer)) is not None:
-            return kept, True
+            return replace(kept, waited=answer.waited), True
         self._cache.keep(key, answer)
         return answer, False
 
 
+_STRICT, _RELAXED = TlsOptions(), TlsOptions(verify=False)
 _NOTHING = Answer(0, "", "", "", [], b"", False)

@@ -4,11 +4,13 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from steptrail_checks.assertions import evaluate
 from steptrail_checks.guard import within_time
 from steptrail_checks.masking import Masker
@@ -17,36 +19,33 @@ from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Obse
 from steptrail_common.contracts.catalog import ConnectionRights
 from steptrail_common.contracts.checks import WebCrawl
 from steptrail_common.contracts.checks.web_crawl import RENDERED, Action, Browser
-from steptrail_common.contracts.model import FailureClass
+from steptrail_common.contracts.model import FailureClass, Json
 from steptrail_common.contracts.workers import Finding
 
 from steptrail_crawler.adapters.api_call import ApiCallKind
-from steptrail_crawler.adapters.browser import BrowserPool, unavailable
+from steptrail_crawler.adapters.browser import BrowserPool, Lease, unavailable
 from steptrail_crawler.adapters.exchange import http_settings, judge, masker_of, message_evidence, secret_of
 from steptrail_crawler.adapters.filter_proxy import FilterProxy
-from steptrail_crawler.adapters.form_login import login_failed, login_of
+from steptrail_crawler.adapters.form_login import login_of
 from steptrail_crawler.adapters.har import har_evidence
 from steptrail_crawler.adapters.http import USER_AGENT
 from steptrail_crawler.adapters.pages import PageFetcher, Visit
 from steptrail_crawler.adapters.robots import forbidden
 from steptrail_crawler.adapters.web_crawl import SHOWN_FINDINGS, text_evidence, visit_of
-from steptrail_crawler.domain.address import join, origin, target
+from steptrail_crawler.domain.address import invalid, origin, target
 
 if TYPE_CHECKING:
     from steptrail_crawler.adapters.browser_page import Heard, PageSession, Shown
 
-LOGIN_SECONDS = 10.0
+log = structlog.get_logger()
 _CLOSING_SECONDS = 0.5
+_LAG_SECONDS = 0.5
+"""Of the step's time, left for telling how it went: a page that keeps every processor busy slows this worker too."""
 _RESERVE_SECONDS = 2.0
 """Of the step's time, kept for a last picture and for closing the page."""
 _LOOKING_SHARE = 0.85
-_SUBMIT = """field => {
-    const form = field.form;
-    const bare = form && !form.querySelector('[type=submit], [type=image], button:not([type])');
-    if (bare) form.requestSubmit();
-    return Boolean(bare);
-}"""
-"""Sends a form that has no button of its own: the Enter key does nothing in one with several fields."""
+_GRACE_SHARE = 0.3
+"""Of the reserve: what ends by its own limit may do so a little late, and then says what it was."""
 
 
 class RenderedKind:
@@ -58,49 +57,89 @@ class RenderedKind:
         self._fetcher = fetcher
         self._pool = pool
         self.concurrency = concurrency
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def check(self, context: CheckContext) -> Observation:
         check = context.request.check
         if not isinstance(check, WebCrawl):
             raise TypeError(check)
         settings = http_settings(context.connection)
+        if settings is not None and (misfit := check.misfit(settings)) is not None:
+            raise invalid(f"{misfit[0]}: {misfit[1]}")
         url = target(check.url, settings.base_url if settings else None, check.path)
         judge(self._fetcher.client.policy, url)
         visit = visit_of(check, context, url)
+        visit = replace(visit, deadline=visit.deadline - min(_LAG_SECONDS, context.timeout_seconds * 0.1))
         if visit.obey_robots:
-            await self._fetcher.robots.admit(url, deadline=visit.deadline, verify_tls=visit.verify_tls)
+            await self._fetcher.robots.admit(url, deadline=visit.deadline, tls=visit.tls_for(url))
         wishes = check.browser or Browser()
         attempt = _Attempt(context, visit, wishes, url, masker_of(context.connection))
-        module = await asyncio.to_thread(_page_module)
-        with tempfile.TemporaryDirectory(prefix="steptrail-page-") as folder:
-            har = Path(folder) / "requests.har" if wishes.har != "never" else None
-            async with AsyncExitStack() as stack:
-                proxy = await stack.enter_async_context(FilterProxy(self._fetcher.client.policy))
-                browser = await stack.enter_async_context(self._pool.lease())
-                opened = module.page_in(
-                    browser,
-                    proxy,
-                    wishes,
-                    headers=_own_headers(visit),
-                    verify_tls=visit.verify_tls,
-                    har=har,
-                    kill=self._pool.kill,
-                )
-                try:
-                    session = await stack.enter_async_context(opened)
-                    await attempt.run(session)
-                except module.PlaywrightError as error:
-                    attempt.failed = _lost(error)
-            recorded = await asyncio.to_thread(har.read_bytes) if har is not None and har.exists() else None
+        recorded = await self._visited(attempt, visit, wishes)
         await self._final_rules(attempt, visit)
         return await attempt.observation(recorded)
 
+    async def _visited(self, attempt: "_Attempt", visit: Visit, wishes: Browser) -> bytes | None:
+        """The page opened, looked at and closed; the log of its requests, if it is wanted."""
+        module = await asyncio.to_thread(_page_module)
+        recorded: list[bytes] = []
+        stack, leases = AsyncExitStack(), list[Lease]()
+        try:
+            har = _recording(stack, recorded) if wishes.har != "never" else None
+            try:
+                async with asyncio.timeout(attempt.left()):
+                    session = await self._opened(stack, leases, visit, wishes, har)
+            except TimeoutError:
+                attempt.failed = _late(self._pool, leases)
+            else:
+                await attempt.run(session)
+                attempt.failed = _lost(leases) or attempt.failed
+        except module.PlaywrightError as error:
+            attempt.failed = _lost(leases) or _disobedient(error)
+        finally:
+            if not await self._left(stack, visit.deadline):
+                for lease in leases:
+                    self._pool.doubt(lease.browser)
+        return recorded[0] if recorded else None
+
+    async def _opened(
+        self, stack: AsyncExitStack, leases: list[Lease], visit: Visit, wishes: Browser, har: Path | None
+    ) -> "PageSession":
+        """An empty page. `leases`: gets the use of its browser, also if there is no page in the end."""
+        proxy = await stack.enter_async_context(FilterProxy(self._fetcher.client.policy))
+        leases.append(await stack.enter_async_context(self._pool.lease()))
+        opened = _page_module().page_in(
+            leases[0].browser,
+            proxy,
+            wishes,
+            headers=_own_headers(visit),
+            verify_tls=visit.verify_tls,
+            har=har,
+            kill=self._pool.kill,
+        )
+        session: PageSession = await stack.enter_async_context(opened)
+        return session
+
+    async def _left(self, stack: AsyncExitStack, deadline: float) -> bool:
+        """Close everything; whether that is done. What a page holds up goes on without the step, whose time is over."""
+        closing = asyncio.create_task(stack.aclose(), name="page-close")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closed)
+        await asyncio.wait({closing}, timeout=max(deadline - time.monotonic(), 0.0))
+        return closing.done()
+
+    def _closed(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled() and (error := closing.exception()) is not None:
+            log.warning("page.not_closed", detail=str(error)[:500])
+
     async def _final_rules(self, attempt: "_Attempt", visit: Visit) -> None:
         """The place a page redirected to may not want us either."""
-        if attempt.shown is None or not visit.obey_robots or not attempt.shown.redirects:
+        if attempt.failed is not None or attempt.shown is None:
+            return
+        if not visit.obey_robots or not attempt.shown.redirects:
             return
         rules = await self._fetcher.robots.rules(
-            attempt.shown.url, deadline=visit.deadline, verify_tls=visit.verify_tls
+            attempt.shown.url, deadline=visit.deadline, tls=visit.tls_for(attempt.shown.url)
         )
         if rules is not None and not rules.can_fetch(attempt.shown.url, USER_AGENT):
             raise forbidden(attempt.shown.url)
@@ -109,6 +148,8 @@ class RenderedKind:
         return await ApiCallKind(self._fetcher.client).test(connection)
 
     async def close(self) -> None:
+        if self._closing:
+            await asyncio.wait(self._closing)
         await self._pool.close()
 
 
@@ -121,8 +162,9 @@ class _Attempt:
         self._wishes = wishes
         self._url = url
         self._masker = masker
-        reserve = min(_RESERVE_SECONDS, context.timeout_seconds * 0.25)
-        self._deadline = visit.deadline - reserve
+        self._reserve = min(_RESERVE_SECONDS, context.timeout_seconds * 0.25)
+        self._deadline = visit.deadline - self._reserve
+        self._doing = "opening it"
         self._picture: tuple[bytes, str] | None = None
         self._heard: Heard | None = None
         self.shown: Shown | None = None
@@ -131,14 +173,19 @@ class _Attempt:
     async def run(self, session: "PageSession") -> None:
         """Sign in, open, act, wait, look. Ends in time, whatever the page does."""
         self._heard = session.heard
+        if self._context.connection is not None:
+            session.hide_texts(self._context.connection.secrets.values())
         try:
-            async with asyncio.timeout(self._left()):
+            async with asyncio.timeout(self.left() + self._reserve * _GRACE_SHARE):
                 await self._steps(session)
         except CheckFailed as failed:
             self.failed = failed
+            await self._show_anyway(session)
         except TimeoutError:
             self.failed = CheckFailed(
-                FailureClass.TIMEOUT, "the page was not ready in time: it may be busy with itself", reason="page_busy"
+                FailureClass.TIMEOUT,
+                f"the page was not ready in time, at {self._doing}: it may be busy with itself",
+                reason="page_busy",
             )
         if session.heard.crashed:
             self.failed = _page_module().crashed()
@@ -146,23 +193,37 @@ class _Attempt:
             left = self._visit.deadline - time.monotonic() - _CLOSING_SECONDS
             self._picture = await session.picture(timeout_seconds=max(left, 0.2))
 
+    async def _show_anyway(self, session: "PageSession") -> None:
+        """A page that lacks what was looked for is evidence too."""
+        if session.opened and not session.heard.crashed:
+            with suppress(CheckFailed, TimeoutError, _page_module().PlaywrightError):
+                async with asyncio.timeout(self._reserve * _GRACE_SHARE):
+                    self.shown = await session.shown()
+
     async def _steps(self, session: "PageSession") -> None:
         if self._context.connection is not None and login_of(self._context.connection):
-            await self._sign_in(session, self._context.connection)
-        await session.open(self._url, timeout_seconds=self._left())
+            self._doing = "signing in"
+            module = await asyncio.to_thread(import_module, "steptrail_crawler.adapters.browser_login")
+            await module.sign_in(session, self._context.connection, timeout_seconds=self.left())
+            self._doing = "opening it"
+        await session.open(self._url, timeout_seconds=self.left())
         for number, action in enumerate(self._wishes.actions, 1):
+            self._doing = f"action {number} ({action.verb})"
             secret = self._secret(session, action, number)
             await session.act(action, number, secret=secret, timeout_seconds=self._left_to_look())
         if self._wishes.wait_for is not None:
+            self._doing = "wait_for"
             await session.wait_for(self._wishes.wait_for, timeout_seconds=self._left_to_look())
+        self._doing = "reading it"
         self.shown = await session.shown()
 
-    def _left(self) -> float:
+    def left(self) -> float:
+        """Seconds until everything but a last picture is to be done."""
         return max(self._deadline - time.monotonic(), 0.05)
 
     def _left_to_look(self) -> float:
         """A little less: who looks for an element in vain says so before the whole step is out of time."""
-        return self._left() * _LOOKING_SHARE
+        return self.left() * _LOOKING_SHARE
 
     def _secret(self, session: "PageSession", action: Action, number: int) -> str | None:
         """The value of the secret an action names, at the connection's own host only. Raises `CheckFailed`."""
@@ -182,33 +243,6 @@ class _Attempt:
                 ours=True,
             )
         return secret_of(self._context.connection, action.secret)
-
-    async def _sign_in(self, session: "PageSession", connection: OpenedConnection) -> None:
-        found = login_of(connection)
-        if found is None:
-            return
-        settings, login = found
-        await session.open(join(settings.base_url, login.path), timeout_seconds=self._left())
-        if origin(session.page.url) != origin(settings.base_url):
-            raise login_failed(f"the form is at another host, {origin(session.page.url)[1]}", "login_elsewhere")
-        password = session.page.locator(f'[name="{login.password_field}"]').first
-        session.hide(password)
-        values = {login.username_field: settings.username or "", **login.fields}
-        limit = min(LOGIN_SECONDS, self._left()) * 1000
-        error_type = _page_module().PlaywrightError
-        try:
-            for name, value in values.items():
-                await session.page.locator(f'[name="{name}"]').first.fill(value, timeout=limit)
-            await password.fill(secret_of(connection, "password"), timeout=limit)
-            if not await password.evaluate(_SUBMIT, timeout=limit):
-                await password.press("Enter", timeout=limit)
-        except error_type as error:
-            raise login_failed("the page has no such form", "login_form_missing") from error
-        try:
-            await password.wait_for(state="hidden", timeout=limit)
-        except error_type as error:
-            raise login_failed("the form stays: user name or password are wrong", "login_failed") from error
-        await session.page.wait_for_load_state(timeout=limit)
 
     # --- what came of it ---------------------------------------------------------------------------------------------
 
@@ -259,7 +293,7 @@ class _Attempt:
             findings += [Finding(label="Redirected from", value=self._masker.url(url)) for url in self.shown.redirects]
             if subject.url != self._url:
                 findings.append(Finding(label="Final address", value=self._masker.url(subject.url)))
-            findings.append(Finding(label="Size as rendered", value=len(subject.body)))
+            findings.append(Finding(label="Size as rendered", value=len(subject.body), fleeting=True))
         heard = self._heard
         if heard is None:
             return findings
@@ -284,8 +318,10 @@ class _Attempt:
             )
         heard = self._heard
         if heard is not None and (heard.console_errors or heard.failed_requests):
-            notes = {"console_errors": heard.console_errors, "failed_requests": heard.failed_requests}
-            body = self._masker.body(listing(notes), "text/plain")
+            rows = [["console error", note] for note in heard.console_errors]
+            rows += [["failed request", note] for note in heard.failed_requests]
+            table: dict[str, Json] = {"columns": ["what", "message"], "rows": rows}
+            body = self._masker.body(listing(table), "text/plain")
             evidence.append(EvidenceDraft("listing", "Browser log", "application/json", body))
         return evidence
 
@@ -294,6 +330,19 @@ class _Attempt:
             return []
         found = har_evidence(recorded, self._masker)
         return [found] if found is not None else []
+
+
+def _recording(stack: AsyncExitStack, recorded: list[bytes]) -> Path:
+    """Where a browser writes its log when the page is closed; what it wrote is put into `recorded` then."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="steptrail-page-"))
+    path = Path(folder) / "requests.har"
+
+    async def read() -> None:
+        if path.exists():
+            recorded.append(await asyncio.to_thread(path.read_bytes))
+
+    stack.push_async_callback(read)
+    return path
 
 
 def _own_headers(visit: Visit) -> Callable[[str], dict[str, str]] | None:
@@ -309,10 +358,27 @@ def _own_headers(visit: Visit) -> Callable[[str], dict[str, str]] | None:
     return headers
 
 
-def _lost(error: Exception) -> CheckFailed:
-    """The browser went away under the page."""
+def _late(pool: BrowserPool, leases: list[Lease]) -> CheckFailed:
+    """There is no page yet, so it is not to blame: the browser does not start in time, or is busy with another page."""
+    for lease in leases:
+        pool.doubt(lease.browser)
+    what = "opened no page in time: it may be busy with another one" if leases else "did not start in time"
+    return unavailable(f"the browser {what}")
+
+
+def _lost(leases: list[Lease]) -> CheckFailed | None:
+    """The browser went away under the page. Whose fault it was is known only of a page that was alone in it."""
+    if not any(lease.lost for lease in leases):
+        return None
+    if all(lease.alone for lease in leases):
+        crashed: CheckFailed = _page_module().crashed()
+        return crashed
+    return unavailable("the browser ended while it showed this page and others, one of which may have broken it")
+
+
+def _disobedient(error: Exception) -> CheckFailed:
     text = str(error)
-    if "has been closed" in text or "Connection closed" in text or "crash" in text.lower():
+    if "crash" in text.lower():
         crashed: CheckFailed = _page_module().crashed()
         return crashed
     return unavailable(

@@ -10,6 +10,7 @@ from steptrail_common.contracts.model import FailureClass
 
 from steptrail_crawler.adapters.exchange import follow
 from steptrail_crawler.adapters.http import USER_AGENT, Hop, HttpClient
+from steptrail_crawler.adapters.tls import TlsOptions
 from steptrail_crawler.domain.address import origin
 
 ROBOTS_SECONDS = 300.0
@@ -20,7 +21,8 @@ MAX_ROBOTS_BYTES = 500 * 1024
 _MAX_SITES = 1000
 _CONNECTING = ("dns", "connect", "tls")
 _NAME = USER_AGENT.split("/", maxsplit=1)[0]
-_Site = tuple[tuple[str, str, int], bool]
+_STRICT = TlsOptions()
+_Site = tuple[tuple[str, str, int], TlsOptions]
 
 
 class Robots:
@@ -33,7 +35,7 @@ class Robots:
         self._next: dict[tuple[str, str, int], float] = {}
 
     async def admit(
-        self, url: str, *, deadline: float, verify_tls: bool = True, timings: dict[str, float] | None = None
+        self, url: str, *, deadline: float, tls: TlsOptions = _STRICT, timings: dict[str, float] | None = None
     ) -> float:
         """Wait until the site's crawl-delay lets us ask; returns the seconds waited. `timings` gets what the connection
         cost if the rules had to be fetched first: the page comes over the same one.
@@ -41,7 +43,7 @@ class Robots:
         Raises `CheckFailed`: `robots_txt` when the rules forbid the page, `crawl_delay` when our turn comes after
         `deadline` (by the monotonic clock).
         """
-        rules = await self.rules(url, deadline=deadline, verify_tls=verify_tls, timings=timings)
+        rules = await self.rules(url, deadline=deadline, tls=tls, timings=timings)
         if rules is None:
             return 0.0
         if not rules.can_fetch(url, USER_AGENT):
@@ -50,10 +52,10 @@ class Robots:
         return await self._turn(url, delay, deadline) if delay else 0.0
 
     async def rules(
-        self, url: str, *, deadline: float, verify_tls: bool = True, timings: dict[str, float] | None = None
+        self, url: str, *, deadline: float, tls: TlsOptions = _STRICT, timings: dict[str, float] | None = None
     ) -> Protego | None:
         """The rules of the site of an address; None for trouble that the page itself will show as well."""
-        site = (origin(url), verify_tls)
+        site = (origin(url), tls)
         known = self._rules.get(site)
         if known is not None and time.monotonic() - known[0] < ROBOTS_SECONDS:
             return known[1]
@@ -65,10 +67,10 @@ class Robots:
 
     async def _fetched(self, site: _Site, deadline: float, timings: dict[str, float]) -> Protego | None:
         """A site without the file has no rules."""
-        (scheme, host, port), verify_tls = site
+        (scheme, host, port), tls = site
         name = f"[{host}]" if ":" in host else host
         limit = min(deadline, time.monotonic() + FETCH_SECONDS)
-        hop = Hop("GET", f"{scheme}://{name}:{port}/robots.txt", {}, None, limit, verify_tls)
+        hop = Hop("GET", f"{scheme}://{name}:{port}/robots.txt", {}, None, limit, tls=tls, counted=False)
         try:
             answer, _ = await follow(self._client, hop, None)
         except CheckFailed:
@@ -78,6 +80,7 @@ class Robots:
         rules = Protego.parse(text)
         if len(self._rules) >= _MAX_SITES:
             self._rules.clear()
+            self._locks = _unused(self._locks)
             self._next.clear()
         self._rules[site] = (time.monotonic(), rules)
         return rules
@@ -97,6 +100,11 @@ class Robots:
         if due > now:
             await asyncio.sleep(due - now)
         return due - now
+
+
+def _unused(locks: "defaultdict[_Site, asyncio.Lock]") -> "defaultdict[_Site, asyncio.Lock]":
+    """Only the locks that somebody holds or waits for."""
+    return defaultdict(asyncio.Lock, {site: lock for site, lock in locks.items() if lock.locked()})
 
 
 def _delay(rules: Protego) -> float:

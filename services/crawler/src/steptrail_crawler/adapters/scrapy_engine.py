@@ -171,7 +171,7 @@ class SiteSpider(Spider):
         if not wanted:
             return []
         rules = await self.fetcher.robots.rules(
-            self.rules.start, deadline=self.visit.deadline, verify_tls=self.visit.verify_tls
+            self.rules.start, deadline=self.visit.deadline, tls=self.visit.tls_for(self.rules.start)
         )
         found = list(rules.sitemaps) if rules is not None else []
         links = [absolute(self.rules.start, link) for link in found or ["/sitemap.xml"]]
@@ -242,7 +242,9 @@ class SiteSpider(Spider):
         self.report.stopped = self.report.stopped or limit
 
 
-_NOT_BROKEN = frozenset({"robots_txt", "crawl_delay", "stopped", "egress_denied", "port_denied", "bad_url"})
+_NOT_BROKEN = frozenset(
+    {"robots_txt", "crawl_delay", "stopped", "egress_denied", "port_denied", "bad_url", "target_rate"}
+)
 """Failures that say something about us, not about the link."""
 
 

@@ -1,11 +1,8 @@
 """TLS of outgoing requests: own authorities, client certificates, and what a server's certificate says."""
 
 import hashlib
-import os
 import ssl
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -13,13 +10,15 @@ from typing import Any
 
 import httpx2
 from cryptography import x509
-from steptrail_checks.port import CheckFailed
-from steptrail_common.contracts.model import FailureClass, utc
+from steptrail_checks.identity import as_file, identify, unusable
+from steptrail_common.contracts.model import utc
+
+_REVOCATION_LIST = "-----BEGIN X509 CRL-----"
 
 
 @dataclass(frozen=True, slots=True)
 class TlsOptions:
-    """How to meet a server. `ca`, `certificate`, `key`: PEM texts."""
+    """How to meet a server. `ca`, `certificate`, `key`: PEM texts; revocation lists may stand in `ca`."""
 
     verify: bool = True
     ca: str | None = None
@@ -32,40 +31,15 @@ class TlsOptions:
         context = httpx2.create_ssl_context(verify=self.verify, trust_env=False)
         try:
             if self.ca is not None:
-                context.load_verify_locations(cadata=self.ca)
-            if self.certificate is not None:
-                with _as_file(f"{self.certificate}\n{self.key or ''}") as path:
-                    context.load_cert_chain(path, password=_no_password)
+                with as_file(self.ca) as path:
+                    context.load_verify_locations(path)
+                if _REVOCATION_LIST in self.ca:
+                    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         except (ssl.SSLError, ValueError, OSError) as error:
-            raise CheckFailed(
-                FailureClass.TLS,
-                "the connection's certificate or its key cannot be used: both must be PEM, belong together, "
-                "and the key must not be protected by a password",
-                reason="bad_client_certificate",
-                ours=True,
-            ) from error
+            raise unusable() from error
+        if self.certificate is not None:
+            identify(context, self.certificate, self.key or "")
         return context
-
-
-def _no_password() -> str:
-    raise ValueError("the key is protected by a password")
-
-
-@contextmanager
-def _as_file(text: str) -> Iterator[str]:
-    """OpenSSL reads keys from files only; where the system can, this one is in memory."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("pem")
-        try:
-            os.write(descriptor, text.encode())
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-        return
-    with tempfile.NamedTemporaryFile("w") as file:  # readable by its owner only
-        file.write(text)
-        file.flush()
-        yield file.name
 
 
 def certificate_facts(der: bytes, now: datetime) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Obse
 from steptrail_common import telemetry
 from steptrail_common.contracts.catalog import ConnectionRights
 from steptrail_common.contracts.checks import WebCrawl
-from steptrail_common.contracts.model import FailureClass
+from steptrail_common.contracts.model import FailureClass, Json
 from steptrail_common.contracts.workers import Finding
 
-from steptrail_crawler.adapters.api_call import ApiCallKind, response_evidence
+from steptrail_crawler.adapters.api_call import ApiCallKind, response_evidence, tls_of
 from steptrail_crawler.adapters.exchange import (
     MAX_EVIDENCE_BYTES,
     credentials_of,
@@ -61,7 +61,8 @@ class WebCrawlKind:
     async def _page(self, context: CheckContext, visit: Visit, url: str) -> Observation:
         page = await self._fetcher.fetch(visit, url)
         subject = subject_of(context, page)
-        findings = page_findings(page, subject, masker_of(context.connection))
+        masker = masker_of(context.connection)
+        findings = page_findings(page, subject, masker, relaxed=not visit.verify_tls)
         if subject.is_html and subject.status < 400:
             findings += await _small_findings(subject)
         return _observed(context, page, subject, findings, url, [])
@@ -72,8 +73,11 @@ class WebCrawlKind:
         page, report = result.start, result.report
         masker = masker_of(context.connection)
         subject = subject_of(context, page, report.counts, report.sentence())
-        findings = [*page_findings(page, subject, masker), *_site_findings(report, masker)]
-        evidence = [_report_evidence(report, masker)]
+        findings = [
+            *page_findings(page, subject, masker, relaxed=not visit.verify_tls),
+            *_site_findings(report, masker),
+        ]
+        evidence = _report_evidence(report, masker)
         observation = _observed(context, page, subject, findings, rules.start, evidence)
         if report.stopped == "timeout":
             raise CheckFailed(
@@ -95,12 +99,14 @@ class WebCrawlKind:
 def visit_of(check: WebCrawl, context: CheckContext, url: str) -> Visit:
     """For whom the pages of a check are fetched."""
     settings = http_settings(context.connection)
+    verify = check.verify_tls and (settings.verify_tls if settings else True)
     return Visit(
         own=origin(url),
         headers=checked_headers(check.headers),
         credentials=credentials_of(context.connection),
         deadline=deadline_of(context),
-        verify_tls=check.verify_tls and (settings.verify_tls if settings else True),
+        verify_tls=verify,
+        own_tls=tls_of(settings, context.connection, verify=verify),
         obey_robots=check.robots == "obey",
         conditional=check.conditional,
         everywhere={"Accept": ACCEPT, **telemetry.inject({})},
@@ -124,21 +130,24 @@ def subject_of(
     )
 
 
-def page_findings(page: Page, subject: PageSubject, masker: Masker) -> list[Finding]:
-    """Facts of one page that need no look inside."""
+def page_findings(page: Page, subject: PageSubject, masker: Masker, *, relaxed: bool = False) -> list[Finding]:
+    """Facts of one page that need no look inside. `relaxed`: any certificate was accepted."""
     answer = page.answer
     findings = [
         Finding(label="HTTP status", value=answer.status),
         Finding(label="Content type", value=answer.header("content-type")),
-        Finding(label="Size", value=len(answer.body)),
+        Finding(label="Size", value=len(answer.body), fleeting=True),
     ]
     findings += [Finding(label="Redirected from", value=masker.url(url)) for url in page.redirects]
     if page.redirects:
         findings.append(Finding(label="Final address", value=masker.url(answer.url)))
     if page.unchanged:
-        findings.append(Finding(label="Not modified", value="the server says that the page is as it was last time"))
-    if page.waited:
-        findings.append(Finding(label="Waited for crawl-delay", value=f"{page.waited:.1f} s"))
+        said = "the server says that the page is as it was last time"
+        findings.append(Finding(label="Not modified", value=said, fleeting=True))
+    if page.waited > _NOTICED_SECONDS:
+        findings.append(Finding(label="Waited out of politeness", value=f"{page.waited:.1f} s", fleeting=True))
+    if answer.certificate is not None and relaxed:
+        findings.append(Finding(label="Certificate", value="not checked, as the step or its connection says"))
     if subject.body and textual(subject.content_type) and subject.damaged:
         findings.append(Finding(label="Character set", value=f"{subject.charset}, with characters that do not belong"))
     return findings
@@ -180,8 +189,11 @@ def _site_findings(report: CrawlReport, masker: Masker) -> list[Finding]:
     return findings
 
 
+_NOTICED_SECONDS = 0.05
+"""A shorter wait is not worth a line."""
 _SKIPPED = {
     "robots_txt": "robots.txt asks not to",
+    "target_rate": "others asked the site as often as it may be",
     "crawl_delay": "its crawl-delay takes too long",
     "egress_denied": "the address is not allowed",
     "port_denied": "the port is not allowed",
@@ -192,10 +204,18 @@ _SKIPPED = {
 _LIMITS = {"max_pages": "the limit max_pages", "max_bytes": "the limit max_bytes", "timeout": "the end of its time"}
 
 
-def _report_evidence(report: CrawlReport, masker: Masker) -> EvidenceDraft:
-    body = masker.body(listing(report.shown()), "text/plain")
+def _report_evidence(report: CrawlReport, masker: Masker) -> list[EvidenceDraft]:
+    """What is broken and what was looked at as tables; the whole report with its times as a recording."""
+    tables = [("Broken links", report.broken_table())] if report.broken else []
+    tables.append(("Pages", report.pages_table()))
+    pieces = [_json_evidence("listing", title, table, masker) for title, table in tables]
+    return [*pieces, _json_evidence("recording", "Crawl report", report.shown(), masker)]
+
+
+def _json_evidence(kind: str, title: str, facts: Mapping[str, Json], masker: Masker) -> EvidenceDraft:
+    body = masker.body(listing(facts), "text/plain")
     cut = body[: MAX_EVIDENCE_BYTES * 4]
-    return EvidenceDraft("listing", "Crawl", "application/json", cut, len(cut) < len(body))
+    return EvidenceDraft(kind, title, "application/json", cut, len(cut) < len(body))
 
 
 def _observed(

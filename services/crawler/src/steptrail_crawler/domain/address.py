@@ -1,6 +1,7 @@
 """Where a request goes: joining a connection's base with a step's path so that it can never leave the base."""
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from steptrail_checks.port import CheckFailed
@@ -41,6 +42,7 @@ def _climbs(segment: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def origin(url: str) -> tuple[str, str, int]:
     """(scheme, host, port): what credentials belong to."""
     parts = urlsplit(url)

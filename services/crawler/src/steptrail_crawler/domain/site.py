@@ -76,6 +76,10 @@ class PageFact:
     redirects: Sequence[str] = ()
     problem: str | None = None
 
+    def note(self) -> str | None:
+        """Why it could not be looked at, or where it was redirected from."""
+        return self.problem or (f"redirected from {self.redirects[0]}" if self.redirects else None)
+
     def shown(self) -> dict[str, Json]:
         facts: dict[str, Json] = {"url": self.url, "status": self.status, "title": self.title, "depth": self.depth}
         facts |= {"size": self.size, "seconds": round(self.seconds, 4)}
@@ -132,8 +136,22 @@ class CrawlReport:
         more = f", and {len(self.broken) - 1} more" if len(self.broken) > 1 else ""
         return f"broken link {url} ({problem}{f', linked from {places[0]}' if places else ''}){more}"
 
+    def pages_table(self) -> dict[str, Json]:
+        """Every page, without what differs from look to look by itself, so that two crawls can be compared."""
+        return {
+            "columns": ["url", "status", "title", "links away", "note"],
+            "rows": [[page.url, page.status, page.title, page.depth, page.note()] for page in self.pages],
+        }
+
+    def broken_table(self) -> dict[str, Json]:
+        """Every broken link, why, and where it stands."""
+        return {
+            "columns": ["url", "problem", "linked from"],
+            "rows": [[url, why, "\n".join(self.sources.get(url, []))] for url, why in self.broken.items()],
+        }
+
     def shown(self) -> dict[str, Json]:
-        """The whole report as JSON."""
+        """The whole report as JSON, with times and sizes."""
         return {
             "summary": {**self.counts, "links_tried": self.links_tried, "bytes": self.bytes, "stopped": self.stopped},
             "broken_links": [

@@ -1,11 +1,13 @@
 """The check kind `db_query`: one read-only statement, and its rows as subject and evidence."""
 
+import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
 from steptrail_checks.masking import MASK, Masker
 from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Observation, OpenedConnection
 from steptrail_checks.subjects import TableSubject
@@ -24,12 +26,18 @@ MAX_TARGET_CHARACTERS = 200
 
 
 class DbQueryKind:
-    """See `CheckKind`. `engines` by kind of connection."""
+    """See `CheckKind`. `loaders`: by kind of connection, what makes its engine when it is asked for first."""
 
     type = "db_query"
 
-    def __init__(self, engines: Mapping[str, Engine]) -> None:
-        self._engines = engines
+    def __init__(self, loaders: Mapping[str, Callable[[], Engine]]) -> None:
+        self._loaders = loaders
+        self._engines: dict[str, Engine] = {}
+
+    async def prepare(self, connection: OpenedConnection) -> None:
+        """See `Preparing`: the driver is loaded in a thread, since that may take half a second."""
+        if connection.settings.kind in self._loaders.keys() - self._engines.keys():
+            await asyncio.to_thread(self._engine, connection)
 
     async def check(self, context: CheckContext) -> Observation:
         """Raises `CheckFailed`, with the statement as evidence."""
@@ -71,14 +79,16 @@ class DbQueryKind:
 
     def _engine(self, connection: OpenedConnection) -> Engine:
         kind = connection.settings.kind
-        if kind not in self._engines:
-            known = ", ".join(self._engines)
+        if kind not in self._loaders:
+            known = ", ".join(self._loaders)
             raise CheckFailed(
                 FailureClass.INVALID_DEFINITION,
                 f"{connection.connection_id} is a connection of kind {kind}; db_query needs one of: {known}",
                 reason="connection_kind",
                 ours=True,
             )
+        if kind not in self._engines:
+            self._engines[kind] = self._loaders[kind]()
         return self._engines[kind]
 
 
@@ -111,6 +121,14 @@ def _evidence(check: DbQuery, rows: Rows, masker: Masker) -> EvidenceDraft:
             for row in rows.rows[:EVIDENCE_ROWS]
         ],
     }
-    body = json.dumps(document, ensure_ascii=False, indent=2).encode("utf-8", "replace")
+    body = _written(document)
     title = "Statement and rows" if rows.columns else "Statement"
     return EvidenceDraft("rows", title, "application/json", body, truncated=len(rows.rows) > EVIDENCE_ROWS)
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    """As readable JSON. The compiled writer refuses halves of characters, which databases do give out."""
+    try:
+        return to_json(document, indent=2, inf_nan_mode="constants")
+    except ValueError:
+        return json.dumps(document, ensure_ascii=False, indent=2).encode("utf-8", "replace")

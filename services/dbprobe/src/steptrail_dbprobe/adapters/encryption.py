@@ -3,33 +3,52 @@
 import ssl
 from functools import lru_cache
 
-from steptrail_checks.port import CheckFailed
+from steptrail_checks.identity import identify
+from steptrail_checks.port import CheckFailed, OpenedConnection
 from steptrail_common.contracts.connections import DatabaseServer
 from steptrail_common.contracts.model import FailureClass
 
 
-def context_of(settings: DatabaseServer) -> ssl.SSLContext | None:
-    """None when the connection is not encrypted. Raises `CheckFailed` for a certificate that cannot be read."""
+def context_of(
+    connection: OpenedConnection, *, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+) -> ssl.SSLContext | None:
+    """None when the connection is not encrypted. Raises `CheckFailed` for a certificate or key that cannot be used."""
+    settings = connection.settings
+    assert isinstance(settings, DatabaseServer)  # noqa: S101  (files have no servers)
     if settings.tls == "disable":
         return None
-    if settings.tls == "require":
-        return _unjudging()
-    return _judging(settings.ca_certificate)
+    certificate = getattr(settings, "client_certificate", None)
+    if settings.tls == "require" and certificate is None:
+        return _shared(newest)
+    context = _judging(settings.ca_certificate, newest) if settings.tls == "verify-full" else _unjudging(newest)
+    if certificate is not None:
+        identify(context, certificate, connection.secrets.get("client_key", ""))
+    return context
 
 
-@lru_cache(maxsize=1)
-def _unjudging() -> ssl.SSLContext:
-    """Encrypts, and takes any certificate. Made once: reading the system's certificates is not needed for it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+@lru_cache(maxsize=2)
+def _shared(newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """Made once: most connections want just this."""
+    return _unjudging(newest)
+
+
+def _unjudging(newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """Encrypts, and takes any certificate."""
+    context = _modern(newest)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _judging(certificate: str | None) -> ssl.SSLContext:
+def _modern(newest: ssl.TLSVersion) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = newest
+    return context
+
+
+def _judging(certificate: str | None, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    context = _modern(newest)
     if certificate is None:
         context.load_default_certs()
         return context

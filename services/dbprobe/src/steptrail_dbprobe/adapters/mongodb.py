@@ -96,13 +96,20 @@ class MongodbEngine:
     ) -> AsyncIterator[Client]:
         settings = connection.settings
         assert isinstance(settings, MongodbSettings)  # noqa: S101  (the kind is chosen by it)
-        limit = min(CONNECT_SECONDS, timeout_seconds)
-        async with pinned(self._policy, settings, meter, kind="mongodb", seconds=limit, timings=timings) as port:
-            client = _client(settings, connection.secrets.get("password"), port, limit, timeout_seconds)
-            try:
+        limit = min(CONNECT_SECONDS, timeout_seconds * _CONNECT_SHARE)
+        client: Client | None = None
+        try:
+            async with pinned(self._policy, connection, meter, kind="mongodb", seconds=limit, timings=timings) as port:
+                client = _client(settings, connection.secrets.get("password"), port, limit, timeout_seconds)
                 yield client
-            finally:
+        finally:
+            if client is not None:
                 await _closed(client)
+
+
+_SETTLE_SECONDS = 0.01
+_CONNECT_SHARE = 0.8
+"""Of the step's time: the driver tries again until its limit, and says what was wrong only then."""
 
 
 def _client(settings: MongodbSettings, password: str | None, port: int, limit: float, timeout_seconds: float) -> Client:
@@ -128,7 +135,10 @@ def _client(settings: MongodbSettings, password: str | None, port: int, limit: f
 
 
 async def _closed(client: Client) -> None:
+    """The way has ended before, and each monitor has a moment to find that it cannot connect: PyMongo forgets the
+    socket of one that is cancelled while it does."""
     try:
+        await asyncio.sleep(_SETTLE_SECONDS)
         async with asyncio.timeout(CLOSE_SECONDS):
             await client.close()
     except (Exception, asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""SQL Server through mssql-python in a thread, over a pinned way.
+"""SQL Server through mssql-python in a thread, over a pinned way on which the worker speaks TLS.
 
 There is no read-only transaction and one request may hold several statements: what does not look like one select is
 refused, everything is rolled back, and the account is the guard.
@@ -24,10 +24,12 @@ from steptrail_dbprobe.adapters import failures
 from steptrail_dbprobe.adapters.failures import CONNECT_SECONDS, LOCK_SECONDS, explained
 from steptrail_dbprobe.adapters.metered import Meter
 from steptrail_dbprobe.adapters.pinned import pinned
+from steptrail_dbprobe.adapters.tds_tls import NotOffered
 from steptrail_dbprobe.domain import binds, grants
 from steptrail_dbprobe.domain.parameters import untyped
 from steptrail_dbprobe.domain.rows import ROW_LIMIT, Rows
 from steptrail_dbprobe.domain.statements import SELECTING, asks, writes_in_tsql
+from steptrail_dbprobe.domain.tds import TdsWatch
 
 T = TypeVar("T")
 _OURS = True
@@ -43,8 +45,8 @@ _RULES: tuple[failures.Rule, ...] = (
 )
 """https://learn.microsoft.com/en-us/sql/relational-databases/errors-events/database-engine-events-and-errors"""
 _WORDS: tuple[tuple[re.Pattern[str], FailureClass, str | None, bool], ...] = (
-    (re.compile(r"login failed", re.I), FailureClass.AUTH, None, _OURS),
     (re.compile(r"cannot open database", re.I), FailureClass.NOT_FOUND, "database_missing", _OURS),
+    (re.compile(r"login failed", re.I), FailureClass.AUTH, None, _OURS),
     (re.compile(r"permission was denied", re.I), FailureClass.PERMISSION, None, _OURS),
     (re.compile(r"lock request time ?out", re.I), FailureClass.TIMEOUT, "lock_timeout", False),
     (re.compile(r"timeout expired|login timeout", re.I), FailureClass.TIMEOUT, "statement_timeout", False),
@@ -125,12 +127,20 @@ class MssqlEngine:
         driver, settings = _driver(), connection.settings
         assert isinstance(settings, MssqlSettings)  # noqa: S101  (the kind is chosen by it)
         limit = min(CONNECT_SECONDS, timeout_seconds)
+        watch = TdsWatch(greeted=settings.tls != "disable")
         async with (
             asyncio.timeout(timeout_seconds),
-            pinned(self._policy, settings, meter, kind="mssql", seconds=limit, timings=timings, encrypt=False) as port,
+            pinned(
+                self._policy, connection, meter, kind="mssql", seconds=limit, timings=timings, watch=watch, tds=True
+            ) as port,
         ):
             words = _connection_words(settings, connection.secrets.get("password", ""), port)
-            return await asyncio.to_thread(_with_database, driver, words, limit, timeout_seconds, work)
+            try:
+                return await asyncio.to_thread(_with_database, driver, words, limit, timeout_seconds, work)
+            except (driver.Error, RuntimeError) as error:
+                if found := _seen(watch):
+                    raise found from error
+                raise
 
 
 def _driver() -> Any:
@@ -143,18 +153,40 @@ def _driver() -> Any:
 
 
 def _connection_words(settings: MssqlSettings, password: str, port: int) -> str:
-    """Only fields of the typed form get in, each quoted: nothing can add a keyword."""
+    """Only fields of the typed form get in, each quoted: nothing can add a keyword.
+
+    The driver speaks in clear to the worker's own end of the pinned way. Without TLS behind it, it still encrypts its
+    sign-in if the server can.
+    """
     words = {
         "Server": f"127.0.0.1,{port}",
         "Database": settings.database,
         "UID": settings.username,
         "PWD": password,
-        "Encrypt": "no" if settings.tls == "disable" else "yes",
-        "TrustServerCertificate": "no" if settings.tls == "verify-full" else "yes",
+        "Encrypt": "no",
+        "TrustServerCertificate": "yes",
+        "ApplicationIntent": "ReadOnly",
+        "ConnectRetryCount": "0",
     }
-    if settings.tls == "verify-full":
-        words["HostNameInCertificate"] = settings.host
     return "".join(f"{key}={{{value.replace('}', '}}')}}};" for key, value in words.items())
+
+
+def _seen(watch: TdsWatch) -> CheckFailed | None:
+    """Why the connection was ended, which the driver cannot know."""
+    if watch.redirected:
+        return CheckFailed(
+            FailureClass.BLOCKED_BY_POLICY,
+            "the server sends us on to another address, which is not followed: give the address of the replica itself",
+            reason="redirected",
+        )
+    if watch.demands_tls:
+        return CheckFailed(
+            FailureClass.TLS,
+            "the server demands encryption: set tls: require or verify-full in the connection",
+            reason="demanded",
+            ours=True,
+        )
+    return None
 
 
 def _with_database(
@@ -190,6 +222,8 @@ def _rights(database: Any) -> grants.Rights:
 
 
 def _translated(error: Exception) -> CheckFailed | None:
+    if isinstance(error, NotOffered):
+        return failures.tls_not_offered()
     driver = _driver()
     text = str(error).strip()
     if not isinstance(error, driver.Error | RuntimeError):

@@ -142,7 +142,7 @@ async def _connected(
 ) -> Any:
     """A connection to the first address that answers; each gets an equal share of the time."""
     driver = _driver()
-    encryption = context_of(settings)
+    encryption = context_of(connection)
     for address in addresses:
         database = driver.Connection(
             host=address,

@@ -1,6 +1,7 @@
 """Oracle through oracledb in thin mode, over a pinned way: one select in a read-only transaction."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,11 +35,22 @@ _RULES: tuple[failures.Rule, ...] = (
     (("ORA-00054", "ORA-30006", "ORA-04021"), FailureClass.TIMEOUT, "lock_timeout", False),
     (("ORA-00942",), FailureClass.SCHEMA_CHANGED, "table_missing", False),
     (("ORA-00904",), FailureClass.SCHEMA_CHANGED, "column_missing", False),
-    (("ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090"), FailureClass.CONNECT, "starting_up", False),
-    (("ORA-00018", "ORA-00020", "ORA-12516", "ORA-12520"), FailureClass.CONNECT, "too_many_connections", False),
+    (
+        ("ORA-01033", "ORA-01034", "ORA-12526", "ORA-12527", "ORA-12528", "ORA-01089", "ORA-01090"),
+        FailureClass.CONNECT,
+        "starting_up",
+        False,
+    ),
+    (
+        ("ORA-00018", "ORA-00020", "ORA-12516", "ORA-12519", "ORA-12520"),
+        FailureClass.CONNECT,
+        "too_many_connections",
+        False,
+    ),
     (("DPY-4011", "DPY-6005", "DPY-6000", "ORA-03113", "ORA-03114", "ORA-12541"), FailureClass.CONNECT, None, False),
 )
 """https://docs.oracle.com/error-help/db/ and the driver's own codes (DPY)."""
+_CODE = re.compile(r"\b(?:ORA|DPY)-\d{4,5}\b")
 _TABLES = "select count(*) from user_tables"
 _GRANTED = """select count(*) from (
     select privilege from user_tab_privs_recd union all select privilege from role_tab_privs)
@@ -94,7 +106,7 @@ class OracleEngine:
         assert isinstance(settings, OracleSettings)  # noqa: S101  (the kind is chosen by it)
         limit, watch = min(CONNECT_SECONDS, timeout_seconds), TnsWatch()
         async with pinned(
-            self._policy, settings, meter, kind="oracle", seconds=limit, timings=timings, watch=watch
+            self._policy, connection, meter, kind="oracle", seconds=limit, timings=timings, watch=watch
         ) as port:
             try:
                 database = await driver.connect_async(
@@ -166,6 +178,13 @@ def _redirected() -> CheckFailed:
     )
 
 
+def _codes(error: BaseException, code: str | None) -> list[str]:
+    """What tells most comes first: the driver wraps a listener's refusal into `cannot connect` (DPY-6005)."""
+    text = f"{error}\n{error.__cause__ or ''}"
+    found = [word for word in _CODE.findall(text) if word != code]
+    return [*found, *([code] if code else [])]
+
+
 def _translated(error: Exception) -> CheckFailed | None:
     driver = _driver()
     if not isinstance(error, driver.Error):
@@ -176,8 +195,10 @@ def _translated(error: Exception) -> CheckFailed | None:
     code = getattr(told, "full_code", None)
     message = str(getattr(told, "message", None) or failures.said(error)).splitlines()[0]
     message = message[: failures.MAX_MESSAGE_CHARACTERS]
-    if found := failures.by_code(_RULES, code, message):
-        return found
+    for known in _codes(error, code):
+        told = message if known == code else f"{known}: the listener refuses the connection"
+        if found := failures.by_code(_RULES, known, told):
+            return found
     if isinstance(code, str) and code.startswith("ORA-"):
         return failures.wrong_statement(message)
     return CheckFailed(FailureClass.PROTOCOL, message)

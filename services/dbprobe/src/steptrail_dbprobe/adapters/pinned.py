@@ -6,25 +6,29 @@ real name and bytes are counted and looked at after decryption.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from steptrail_checks.port import OpenedConnection
 from steptrail_common.contracts.connections import DatabaseServer
 from steptrail_common.egress import EgressPolicy, Kind
 
 from steptrail_dbprobe.adapters.encryption import context_of
 from steptrail_dbprobe.adapters.metered import Meter
+from steptrail_dbprobe.adapters.tds_tls import TdsTls
+from steptrail_dbprobe.domain.redirects import Watch
 
-Watch = Callable[[bytes], bool]
+LetPass = Callable[[bytes], bool]
 """Sees what the server sends; False ends the connection."""
 
 
 class _End(asyncio.Protocol):
     """One end of a pipe; what arrives is written to the other."""
 
-    def __init__(self, let_pass: Watch, lost: Callable[["_End"], None]) -> None:
+    def __init__(self, let_pass: LetPass, lost: Callable[["_End"], None]) -> None:
         self._let_pass, self._lost = let_pass, lost
         self.other: _End | None = None
         self.transport: Any = None
@@ -44,9 +48,16 @@ class _End(asyncio.Protocol):
         if self.other is None:
             return
         if self._let_pass(data):
-            self.other.transport.write(data)
+            self.other.send(data)
         else:
-            self.transport.abort()
+            self.break_off()
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def break_off(self) -> None:
+        self.transport.abort()
+        if self.other is not None:
             self.other.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -61,6 +72,32 @@ class _End(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.other is not None and not self.other.transport.is_closing():
             self.other.transport.resume_reading()
+
+
+class _Encrypted(_End):
+    """The server's end where TLS is inside its protocol: passes on what was decrypted, sends what was encrypted."""
+
+    def __init__(self, encryption: TdsTls, let_pass: LetPass, lost: Callable[["_End"], None]) -> None:
+        super().__init__(let_pass, lost)
+        self._encryption = encryption
+        self.begun_with: asyncio.StreamWriter | None = None
+        """Kept, because a writer that nobody holds closes its transport."""
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            plain = self._encryption.from_server(data)
+        except ssl.SSLError:
+            self.break_off()
+            return
+        if plain:
+            super().data_received(plain)
+
+    def send(self, data: bytes) -> None:
+        outward, back = self._encryption.from_driver(data)
+        if outward:
+            self.transport.write(outward)
+        if back and self.other is not None:
+            self.other.send(back)
 
 
 class _Pipe:
@@ -83,6 +120,11 @@ class _Pipe:
 
     def far(self) -> _End:
         end = _End(self._let_pass, self._ends.discard)
+        self._ends.add(end)
+        return end
+
+    def far_within(self, encryption: TdsTls) -> "_Encrypted":
+        end = _Encrypted(encryption, self._let_pass, self._ends.discard)
         self._ends.add(end)
         return end
 
@@ -130,30 +172,34 @@ class _Near(_End):
 @asynccontextmanager
 async def pinned(
     policy: EgressPolicy,
-    settings: DatabaseServer,
+    connection: OpenedConnection,
     meter: Meter,
     *,
     kind: Kind,
     seconds: float,
     timings: dict[str, float],
     watch: Watch | None = None,
-    encrypt: bool = True,
+    tds: bool = False,
 ) -> AsyncIterator[int]:
-    """The port of 127.0.0.1 that leads to the server, over TLS if the connection says so.
+    """The port of 127.0.0.1 that leads to the server, over TLS if the connection says so. The driver connects once.
 
-    `encrypt` false leaves TLS to the driver, where it begins in the middle of the protocol.
+    `tds`: TLS is not there from the first byte, but inside the protocol of SQL Server.
     Fills `timings`; raises what looking up, the policy, connecting and TLS raise, within `seconds`.
     """
+    settings = connection.settings
+    assert isinstance(settings, DatabaseServer)  # noqa: S101  (files have no servers)
     loop = asyncio.get_running_loop()
     began = time.monotonic()
     addresses = await policy.resolve(settings.host, settings.port, kind=kind)
     timings["dns"] = time.monotonic() - began
-    encryption = context_of(settings) if encrypt else None
+    encryption = context_of(connection, newest=ssl.TLSVersion.TLSv1_2 if tds else ssl.TLSVersion.MAXIMUM_SUPPORTED)
 
     async def connect(pipe: _Pipe) -> _End:
         for address in addresses:
             try:
                 async with asyncio.timeout(seconds / len(addresses)):
+                    if tds and encryption is not None:
+                        return await _begun(pipe, TdsTls(encryption, settings.host), address, settings.port)
                     _, end = await loop.create_connection(
                         pipe.far,
                         address,
@@ -178,3 +224,18 @@ async def pinned(
             server.close()
     finally:
         pipe.close()
+
+
+async def _begun(pipe: _Pipe, encryption: TdsTls, address: str, port: int) -> _End:
+    """A connection whose handshake is done, in the hands of its end of the pipe."""
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        await encryption.begin(reader, writer)
+    except BaseException:
+        writer.transport.abort()
+        raise
+    end = pipe.far_within(encryption)
+    end.begun_with = writer
+    writer.transport.set_protocol(end)
+    end.connection_made(writer.transport)
+    return end

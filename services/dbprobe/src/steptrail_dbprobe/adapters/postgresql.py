@@ -27,16 +27,28 @@ from steptrail_dbprobe.domain.binds import positional
 from steptrail_dbprobe.domain.parameters import WrongType, fitting
 from steptrail_dbprobe.domain.rows import Rows
 
-_DANGER = """
-select current_setting('is_superuser') = 'on'
-    or exists (select from pg_roles where pg_has_role(oid, 'member')
-                and rolname in ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+_BEGIN = """
+BEGIN READ ONLY;
+SELECT 1;
+SELECT 1 FROM (SELECT 1) AS account
+ WHERE current_setting('is_superuser') = 'on'
+    OR EXISTS (SELECT FROM pg_roles WHERE pg_has_role(oid, 'member')
+                AND rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+    OR EXISTS (SELECT FROM pg_proc WHERE proname = 'dblink_connect_u' AND has_function_privilege(oid, 'execute'))
 """
+"""One visit of the server: the transaction, a query so that it stays read-only, and whether the account may too much;
+then the last statement gives a row, and the server says `SELECT 1`."""
+_SAFE = "SELECT 0"
 _RIGHTS = """
 select r.rolsuper as superuser,
        pg_has_role(current_user, 'pg_read_server_files', 'member')
          or pg_has_role(current_user, 'pg_write_server_files', 'member')
          or pg_has_role(current_user, 'pg_execute_server_program', 'member') as files,
+       exists (select from pg_proc p where p.proname = 'dblink_connect_u' and has_function_privilege(p.oid, 'execute'))
+         as anybody,
+       exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                where p.proname in ('dblink', 'dblink_exec', 'dblink_connect')
+                  and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute')) as elsewhere,
        has_database_privilege(current_database(), 'create')
          or exists (select from pg_namespace n where n.nspname !~ '^pg_' and has_schema_privilege(n.oid, 'create'))
          as creates,
@@ -84,9 +96,11 @@ class PostgresqlEngine:
         meter = Meter(failures.GREETING_BYTES)
         async with explained(meter, _translated):
             text, names = positional(failures.sql_of(check), frozenset(check.params))
-            async with self._session(connection, timeout_seconds, timings, meter) as database:
-                if await database.fetchval(_DANGER) and not self._allow_superuser:
-                    raise failures.too_powerful("is a superuser or reaches the server's files")
+            async with self._session(connection, timeout_seconds, timings, meter) as (database, safe):
+                if not safe and not self._allow_superuser:
+                    raise failures.too_powerful(
+                        "is a superuser, reaches the server's files or signs in elsewhere as the server"
+                    )
                 meter.limit = meter.received + failures.FLOOD_BYTES
                 began = time.monotonic()
                 try:
@@ -96,7 +110,13 @@ class PostgresqlEngine:
 
     async def rights(self, connection: OpenedConnection) -> ConnectionRights:
         meter = Meter(failures.GREETING_BYTES)
-        async with explained(meter, _translated), self._session(connection, CONNECT_SECONDS, {}, meter) as database:
+        async with (
+            explained(meter, _translated),
+            self._session(connection, CONNECT_SECONDS, {}, meter) as (
+                database,
+                _,
+            ),
+        ):
             found = await database.fetchrow(_RIGHTS)
         level, detail = _judged(found)
         return ConnectionRights.model_validate({"level": level, "detail": detail, "checked_at": self._clock.now()})
@@ -104,8 +124,9 @@ class PostgresqlEngine:
     @asynccontextmanager
     async def _session(
         self, connection: OpenedConnection, timeout_seconds: float, timings: dict[str, float], meter: Meter
-    ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        """A new connection inside a read-only transaction that is rolled back."""
+    ) -> AsyncIterator[tuple["asyncpg.Connection[asyncpg.Record]", bool]]:
+        """(a new connection inside a read-only transaction that is rolled back, whether its account can only do what
+        accounts of checks may)."""
         settings = connection.settings
         assert isinstance(settings, PostgresqlSettings)  # noqa: S101  (the kind is chosen by it)
         began = time.monotonic()
@@ -119,7 +140,7 @@ class PostgresqlEngine:
             password=connection.secrets.get("password", ""),
             database=settings.database,
             passfile="/dev/null",
-            ssl=context_of(settings) or False,
+            ssl=context_of(connection) or False,
             loop=MeteredLoop(meter, settings.host),
             timeout=min(CONNECT_SECONDS, timeout_seconds),
             command_timeout=timeout_seconds,
@@ -134,9 +155,7 @@ class PostgresqlEngine:
         )
         timings["connect"] = time.monotonic() - began - timings["dns"]
         try:
-            await database.execute("BEGIN READ ONLY")
-            await database.execute("SELECT 1")
-            yield database
+            yield database, await database.execute(_BEGIN) == _SAFE
         finally:
             await _closed(database)
 
@@ -187,10 +206,21 @@ def _translated(error: Exception) -> CheckFailed | None:
 
 
 def _judged(found: Any) -> tuple[str, str]:
-    if found["superuser"] or found["files"]:
-        what = "is a superuser" if found["superuser"] else "can read or write files of the server or run programs there"
+    powers = {
+        "superuser": "is a superuser",
+        "files": "can read or write files of the server or run programs there",
+        "anybody": "can sign in to databases as the server itself (dblink_connect_u)",
+    }
+    if what := next((words for name, words in powers.items() if found[name]), None):
         return "superuser", f"The account {what}: give Steptrail one that can only read"
     if found["writable"] or found["creates"]:
-        what = f"can change {found['writable']} tables" if found["writable"] else "can create objects"
+        count = found["writable"]
+        tables = f"{count} tables" if count > 1 else "a table"
+        what = f"can change {tables}" if count else "can create objects"
         return "can_write", f"The account {what}; checks run read-only, but the account is the real guard"
+    if found["elsewhere"]:
+        return (
+            "can_write",
+            "The account can run statements in other databases through dblink, which no transaction of ours holds back",
+        )
     return "read_only", "The account can only read"

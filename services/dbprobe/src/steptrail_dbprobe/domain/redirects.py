@@ -1,7 +1,18 @@
 """What servers say to send a client elsewhere, seen in the stream before the driver sees it."""
 
-_HEADER_BYTES = 8
+from typing import Protocol
+
+_TNS_HEADER_BYTES = 8
 _REDIRECT, _ACCEPT = 5, 2
+
+
+class Watch(Protocol):
+    """Looks at what one connection's server sends; `redirected` tells why it was ended."""
+
+    redirected: bool
+
+    def __call__(self, data: bytes) -> bool:
+        """False ends the connection."""
 
 
 class TnsWatch:
@@ -19,13 +30,13 @@ class TnsWatch:
         if self._accepted:
             return True
         self._buffer += data
-        while len(self._buffer) >= _HEADER_BYTES and not self._accepted:
+        while len(self._buffer) >= _TNS_HEADER_BYTES and not self._accepted:
             length, kind = int.from_bytes(self._buffer[:2], "big"), self._buffer[4]
             if kind == _REDIRECT:
                 self.redirected = True
                 return False
             self._accepted = kind == _ACCEPT
-            if length < _HEADER_BYTES or len(self._buffer) < length:
+            if length < _TNS_HEADER_BYTES or len(self._buffer) < length:
                 break
             self._buffer = self._buffer[length:]
         return True

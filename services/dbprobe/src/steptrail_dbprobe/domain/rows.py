@@ -48,9 +48,10 @@ class Rows:
 
     @property
     def next_fetch(self) -> int:
-        """How many rows to ask for next, so that one more answer cannot go far beyond the byte limit."""
+        """How many rows to ask for next, so that one more answer cannot go far beyond the byte limit. First it is two:
+        then a result of one row, the usual one, is known to be complete."""
         if not self.rows:
-            return 1
+            return 2
         average = max(self.size_bytes // len(self.rows), 1)
         return max(1, min(200, self.limit + 1 - len(self.rows), (MAX_BYTES - self.size_bytes) // average + 1))
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher as Argon2
@@ -22,9 +22,9 @@ class Argon2Hasher:
     """`PasswordHasher`. The work for an unknown account is the same as for a known one."""
 
     def __init__(self) -> None:
-        self._argon2 = Argon2(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=PARALLELISM)
+        self._argon2 = _argon2()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
-        self._nobody = self._argon2.hash(b"nobody")
+        self._nobody = _hash_of_nobody()
 
     async def hash(self, password: str) -> str:
         return await self._in_thread(partial(self._argon2.hash, _bytes(password)))
@@ -48,6 +48,16 @@ class Argon2Hasher:
         except (VerificationError, InvalidHashError):
             return False
         return right and known
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """What a password for an unknown account is compared with; made once in a process."""
+    return _argon2().hash(b"nobody")
+
+
+def _argon2() -> Argon2:
+    return Argon2(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=PARALLELISM)
 
 
 def _bytes(password: str) -> bytes:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
+from steptrail_common.contracts.incidents import IncidentEvent
 from steptrail_common.contracts.orchestrator import RunEvent
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
+ALIVE: Final = b'event: alive\ndata: {"type":"alive"}\n\n'
+"""The same for who asks for it: a script in a browser cannot see comments, and so not that a stream went silent."""
 RETRY_MS: Final = 2000
 NOWHERE: Final = "start"
 OVERLAP: Final = 500
@@ -26,6 +29,8 @@ class Frame:
     process_id: str
     run_id: str | None = None
     key: tuple[str, int] | None = None
+    also: frozenset[str] = frozenset()
+    """Further processes it concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,14 @@ class Wants:
 
     run_ids: frozenset[str] = frozenset()
     process_ids: frozenset[str] = frozenset()
+    alive: bool = False
 
     def match(self, frame: Frame) -> bool:
         if not self.run_ids and not self.process_ids:
             return True
-        return frame.run_id in self.run_ids or frame.process_id in self.process_ids
+        if frame.run_id in self.run_ids or frame.process_id in self.process_ids:
+            return True
+        return bool(frame.also) and not frame.also.isdisjoint(self.process_ids)
 
 
 def run_frame(event: RunEvent, position: str | None) -> Frame:
@@ -51,6 +59,12 @@ def process_frame(name: str, event: ProcessSaved | ProcessDeleted) -> Frame:
     """A change of a definition. It has no position: after a lost connection the client reads the list again."""
     data = json.dumps({"type": name, **event.model_dump(mode="json", exclude_none=True)}, separators=(",", ":"))
     return Frame(_encode(name, data, None), event.process_id)
+
+
+def incident_frame(event: IncidentEvent) -> Frame:
+    """What happened to an incident, for whoever watches one of its processes. It has no position either."""
+    data = event.model_dump_json(exclude_none=True)
+    return Frame(_encode(event.type, data, None), event.process_id, also=frozenset(event.process_ids))
 
 
 def reset_frame(reason: str) -> bytes:

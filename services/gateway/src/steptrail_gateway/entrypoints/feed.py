@@ -14,19 +14,30 @@ from steptrail_common import telemetry
 from steptrail_common.bus.port import Delivery, Reject, Subscription
 from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
-from steptrail_common.contracts.events import CloudEvent
+from steptrail_common.contracts.events import CloudEvent, read_envelopes
+from steptrail_common.contracts.incidents import IncidentEvent
 from steptrail_common.contracts.model import Page
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.errors import SteptrailError
 
 from steptrail_gateway.domain.paths import segment
-from steptrail_gateway.domain.stream import OVERLAP, Frame, Gap, RunOrder, process_frame, reset_frame, run_frame
+from steptrail_gateway.domain.stream import (
+    OVERLAP,
+    Frame,
+    Gap,
+    RunOrder,
+    incident_frame,
+    process_frame,
+    reset_frame,
+    run_frame,
+)
 from steptrail_gateway.entrypoints.hub import Hub
 from steptrail_gateway.entrypoints.replay import MAX_REPLAYED, PAGE, read_log
 from steptrail_gateway.ports import Downstream
 
-PATTERNS: Final = ("run.#", "step.#", "process.#")
+PATTERNS: Final = ("run.#", "step.#", "process.#", "incident.#")
 POSITION_HEADER: Final = "position"
+"""Of each event in the message, with commas between."""
 PATIENCE_SECONDS: Final = 0.3
 """How long an early event waits before the missing one is fetched."""
 _PROCESS_EVENTS: Final[dict[str, type[ProcessSaved] | type[ProcessDeleted]]] = {
@@ -54,7 +65,7 @@ class Feed:
             queue=f"steptrail.gateway.{replica}",
             patterns=PATTERNS,
             shared=False,
-            batch_max=200,
+            batch_max=50,
             resubscribed=self._behind.set,
         )
 
@@ -73,10 +84,22 @@ class Feed:
         await self._hub.publish(frames)
 
     def _frames_of(self, delivery: Delivery) -> list[Frame]:
-        event = CloudEvent.model_validate_json(delivery.message.body)
+        events = read_envelopes(delivery.message.body)
+        if not events:
+            raise ValueError("a list without events")
+        listed = delivery.message.headers.get(POSITION_HEADER, "").split(",")
+        positions = listed if len(listed) == len(events) else [None] * len(events)
+        return [
+            frame for event, at in zip(events, positions, strict=True) for frame in self._frames_of_event(event, at)
+        ]
+
+    def _frames_of_event(self, event: CloudEvent, position: str | None) -> list[Frame]:
         if (model := _PROCESS_EVENTS.get(event.name)) is not None:
             return [] if self._repeated(event.id) else [process_frame(event.name, model.model_validate(event.data))]
-        return self._ordered(RunEvent.model_validate(event.data), delivery.message.headers.get(POSITION_HEADER))
+        if event.name.startswith("incident."):
+            told = IncidentEvent.model_validate(event.data)
+            return [] if self._repeated(event.id) else [incident_frame(told)]
+        return self._ordered(RunEvent.model_validate(event.data), position or None)
 
     def _ordered(self, event: RunEvent, position: str | None) -> list[Frame]:
         if position is not None and position.isdigit():

@@ -13,7 +13,7 @@ from steptrail_common import telemetry
 from steptrail_common.errors import TooManyRequests, Unavailable
 
 from steptrail_gateway.domain.people import Caller
-from steptrail_gateway.domain.stream import KEEP_ALIVE, Frame, Wants
+from steptrail_gateway.domain.stream import ALIVE, KEEP_ALIVE, Frame, Wants
 
 MAX_PENDING_FRAMES: Final = 2_000
 STREAMS_PER_USER: Final = 50
@@ -147,7 +147,7 @@ class Hub:
                 await asyncio.sleep(0)
 
     def say(self, data: bytes) -> None:
-        """The same bytes to all: a keep-alive, a reset."""
+        """The same bytes to all: a reset."""
         for client in self._clients:
             client.push(data)
 
@@ -155,7 +155,7 @@ class Hub:
         """Once per interval; replayed events cannot arrive live any more by then."""
         for client in self._clients:
             client.forget_skipped()
-        self.say(KEEP_ALIVE)
+            client.push(ALIVE if client.wants.alive else KEEP_ALIVE)
 
     def callers(self) -> list[Caller]:
         return [client.caller for client in self._clients]

@@ -8,15 +8,20 @@ import { urls } from "@/lib/urls";
 import type { RunEvent } from "./types";
 
 export type LiveState = "connecting" | "live" | "lost";
+export type IncidentEvent = { type: `incident.${string}`; incident_id: string };
 export type ProcessEvent = { type: "process.saved" | "process.deleted"; process_id: string };
 /** `opened`: the stream has just begun, what was read before it may lack a moment; `reset`: everything may be old. */
-export type LiveMessage = { kind: "run"; event: RunEvent } | { kind: "process"; event: ProcessEvent } | { kind: "reset" } | { kind: "opened" };
+export type LiveMessage = { kind: "run"; event: RunEvent } | { kind: "process"; event: ProcessEvent } | { kind: "incident"; event: IncidentEvent } | { kind: "reset" } | { kind: "opened" };
 type Wire = { message: LiveMessage } | { state: LiveState } | { hello: true };
 
 const RUN_EVENTS = ["run.queued", "run.started", "run.finished", "step.started", "step.retrying", "step.waiting", "step.finished"];
 const PROCESS_EVENTS = ["process.saved", "process.deleted"];
+const INCIDENT_EVENTS = ["opened", "reopened", "changed", "acknowledged", "unacknowledged", "resolved"].map((what) => `incident.${what}`);
 /** First wait before a stream that the browser gave up is opened again; doubles up to the longest. */
 const FIRST_WAIT_MS = 1000;
+/** The server says every 15 s that it is there. A stream that is silent for longer than two of these is dead, even if
+ *  nobody closed it: a laptop slept, a proxy forgot it. */
+const SILENCE_MS = 40_000;
 const LONGEST_WAIT_MS = 15_000;
 
 export class LiveStream {
@@ -26,6 +31,7 @@ export class LiveStream {
   #leader = false;
   #release: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #watch: ReturnType<typeof setTimeout> | undefined;
   #wait = FIRST_WAIT_MS;
   #wasLive = false;
   readonly #messages = new Set<(message: LiveMessage) => void>();
@@ -69,6 +75,7 @@ export class LiveStream {
 
   #stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#watch);
     this.#source?.close();
     this.#channel?.close();
     this.#release?.();
@@ -102,6 +109,7 @@ export class LiveStream {
       this.#resumable = source;
       this.#wasLive = true;
       this.#setState("live");
+      this.#heardSomething();
     };
     source.onerror = () => {
       this.#setState("lost");
@@ -109,7 +117,17 @@ export class LiveStream {
     };
     for (const type of RUN_EVENTS) source.addEventListener(type, (event) => this.#read("run", type, event));
     for (const type of PROCESS_EVENTS) source.addEventListener(type, (event) => this.#read("process", type, event));
+    for (const type of INCIDENT_EVENTS) source.addEventListener(type, (event) => this.#read("incident", type, event));
     source.addEventListener("reset", () => this.#broadcast({ kind: "reset" }));
+    source.addEventListener("alive", () => this.#heardSomething());
+  }
+
+  #heardSomething(): void {
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => {
+      this.#setState("lost");
+      this.#openLater();
+    }, SILENCE_MS);
   }
 
   /** The source that the browser itself keeps alive. */
@@ -117,12 +135,14 @@ export class LiveStream {
 
   #openLater(): void {
     this.#source?.close();
+    clearTimeout(this.#watch);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#open(), this.#wait);
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
   }
 
-  #read(kind: "run" | "process", type: string, event: MessageEvent<string>): void {
+  #read(kind: "run" | "process" | "incident", type: string, event: MessageEvent<string>): void {
+    this.#heardSomething();
     let data: unknown;
     try {
       data = JSON.parse(event.data);

@@ -7,6 +7,8 @@ import type { ChannelWrite, RuleWrite } from "./types";
 export type DeliveryFilters = Omit<NonNullable<paths["/api/v1/deliveries"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
 
 const PAGE = 50;
+/** Rules and the log name channels: as many as one page of the API holds are read at once. */
+const CHANNELS = 200;
 /** The log is read again this often while it is shown, and sooner while a message is under way. */
 const QUIET_MS = 10_000;
 const PENDING_MS = 1500;
@@ -14,7 +16,7 @@ const PENDING_MS = 1500;
 export const channelsQuery = infiniteQueryOptions({
   queryKey: ["channels"],
   initialPageParam: undefined as string | undefined,
-  queryFn: ({ pageParam }) => answer(client.GET("/api/v1/channels", { params: { query: { limit: PAGE, cursor: pageParam } } })),
+  queryFn: ({ pageParam }) => answer(client.GET("/api/v1/channels", { params: { query: { limit: CHANNELS, cursor: pageParam } } })),
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 });
 
@@ -54,6 +56,10 @@ export function testChannel(channelId: string) {
 
 export function createRule(body: RuleWrite) {
   return answer(client.POST("/api/v1/rules", { body }));
+}
+
+export function saveRule(body: RuleWrite) {
+  return answer(client.PUT("/api/v1/rules/{rule_id}", { params: { path: { rule_id: body.rule_id } }, body }));
 }
 
 export async function deleteRule(ruleId: string): Promise<void> {

@@ -13,6 +13,10 @@ export const OVERVIEW_PAGE = 100;
 export const RUN_PAGE = 50;
 export const GRID_COLUMNS = 50;
 const EVENT_PAGE = 200;
+/** Lists follow events; read again this often for each page held, they are right even if an event came before what it tells of. */
+const RECHECK_MS = 20_000;
+
+const recheck = ({ state }: { state: { data?: { pages: readonly unknown[] } } }) => RECHECK_MS * Math.max(1, state.data?.pages.length ?? 1);
 
 export const meQuery = queryOptions({
   queryKey: ["me"],
@@ -30,6 +34,7 @@ export const aboutQuery = queryOptions({
 export const processesQuery = (filters: ProcessFilters, limit = PROCESS_PAGE) =>
   infiniteQueryOptions({
     queryKey: ["processes", filters, limit],
+    refetchInterval: recheck,
     initialPageParam: undefined as string | undefined,
     queryFn: ({ pageParam }) => answer(client.GET("/api/v1/processes", { params: { query: { ...filters, limit, cursor: pageParam } } })),
     getNextPageParam: (page) => page.next_cursor ?? undefined,
@@ -38,6 +43,7 @@ export const processesQuery = (filters: ProcessFilters, limit = PROCESS_PAGE) =>
 /** The active processes, those that need a person first; the order is the server's. */
 export const overviewQuery = infiniteQueryOptions({
   queryKey: ["overview"],
+  refetchInterval: recheck,
   initialPageParam: undefined as string | undefined,
   queryFn: ({ pageParam }) => answer(client.GET("/api/v1/overview", { params: { query: { limit: OVERVIEW_PAGE, cursor: pageParam } } })),
   getNextPageParam: (page) => page.next_cursor ?? undefined,

@@ -288,6 +288,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Incidents
+         * @description Incidents that wait for somebody first, then those in hand, then the resolved; the worst and newest of each.
+         */
+        get: operations["list_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Incident
+         * @description One incident with first aid and timeline.
+         */
+        get: operations["read_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge Incident
+         * @description Take it in hand: nobody is reminded of it any more. Said again, the newer word stands.
+         */
+        post: operations["acknowledge_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Incident Keys
+         * @description The processes and keys it stops or stopped, each with its runs.
+         */
+        get: operations["list_incident_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Incident
+         * @description Say that it is over, though some keys have not passed since. A newer run that fails opens it again.
+         */
+        post: operations["resolve_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident_id}/unacknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unacknowledge Incident
+         * @description Give it back: it waits for somebody again.
+         */
+        post: operations["unacknowledge_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -776,7 +896,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /**
+         * Save Rule
+         * @description Change a rule. What it told before is not told again.
+         */
+        put: operations["save_rule"];
         post?: never;
         /**
          * Delete Rule
@@ -924,6 +1048,26 @@ export interface paths {
          * @description One piece of evidence.
          */
         get: operations["read_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/report.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Report
+         * @description A run on paper: verdict, chain, what was expected and found, attempts, evidence, log. Times are UTC.
+         */
+        get: operations["read_report"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1349,6 +1493,66 @@ export interface components {
              * @description Wait until the element is visible
              */
             wait?: string | null;
+        };
+        /**
+         * AffectedKey
+         * @description One process and key that met the cause. It is open until the step that failed has passed.
+         */
+        AffectedKey: {
+            /** Cleared At */
+            cleared_at: string | null;
+            /**
+             * Cleared By
+             * @description passed: a newer run passed the step; deleted: the process was; unseen: nobody checked it any more; hand: somebody resolved the incident
+             */
+            cleared_by: ("passed" | "deleted" | "unseen" | "hand") | null;
+            /** Cleared Run Id */
+            cleared_run_id: string | null;
+            /** First Run Id */
+            first_run_id: string;
+            /**
+             * First Seen At
+             * Format: date-time
+             */
+            first_seen_at: string;
+            /** Key */
+            key: string | null;
+            /** Last Run Id */
+            last_run_id: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             */
+            last_seen_at: string;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
+            /** Runs */
+            runs: number;
+            /** Step Id */
+            step_id: string;
+            /** Step Name */
+            step_name: string;
+            /** Step Number */
+            step_number: number;
+        };
+        /** AffectedProcess */
+        AffectedProcess: {
+            /**
+             * Keys
+             * @description Keys that met this cause; a process without a key input counts as one
+             */
+            keys: number;
+            /**
+             * Keys Open
+             * @description Those that have not passed since
+             */
+            keys_open: number;
+            /** Process Id */
+            process_id: string;
+            /** Process Name */
+            process_name: string;
         };
         /**
          * ApiCall
@@ -2220,6 +2424,8 @@ export interface components {
             delivered_at: string | null;
             /** Delivery Id */
             delivery_id: string;
+            /** Incident Id */
+            incident_id: string | null;
             /** Last Error */
             last_error: string | null;
             /** Last Status Code */
@@ -2302,6 +2508,8 @@ export interface components {
         /**
          * Evidence
          * @description One stored piece of evidence. `address` is relative to the evidence store; `sha256` is checked on every read.
+         *
+         *     A `recording` is a log of what happened, with its times: it is never compared with an earlier one.
          */
         Evidence: {
             /** Address */
@@ -2312,7 +2520,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "page" | "request" | "response" | "rows" | "listing" | "screenshot" | "content";
+            kind: "page" | "request" | "response" | "rows" | "listing" | "screenshot" | "content" | "recording";
             /** Media Type */
             media_type: string;
             /** Sha256 */
@@ -2437,6 +2645,12 @@ export interface components {
          * @description One named fact of a check for display, e.g. `HTTP status: 200`, `Rows: 1`.
          */
         Finding: {
+            /**
+             * Fleeting
+             * @description Differs from look to look by itself, so it is not compared
+             * @default false
+             */
+            fleeting: boolean;
             /** Label */
             label: string;
             /** Value */
@@ -2603,7 +2817,7 @@ export interface components {
             base_url: string;
             /**
              * Ca Certificate
-             * @description The certificate (PEM) of the authority that signed the server's, unless this machine trusts it
+             * @description The certificate (PEM) of the authority that signed the server's, unless this machine trusts it; with its revocation list (PEM) behind it, revoked certificates are refused
              */
             ca_certificate?: string | null;
             /**
@@ -2644,6 +2858,305 @@ export interface components {
              * @default true
              */
             verify_tls: boolean;
+        };
+        /**
+         * IncidentLine
+         * @description One entry of what happened to an incident. Without `by` it happened by itself.
+         */
+        IncidentLine: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by?: string | null;
+            /** Note */
+            note?: string | null;
+            /** Number */
+            number: number;
+            /** Run Id */
+            run_id?: string | null;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "opened" | "reopened" | "acknowledged" | "unacknowledged" | "resolved";
+        };
+        /**
+         * IncidentNote
+         * @description A word on the deed, for the colleagues.
+         */
+        IncidentNote: {
+            /** Note */
+            note?: string | null;
+        };
+        /**
+         * IncidentPage
+         * @description A page of incidents, and how many wait for somebody at all.
+         */
+        IncidentPage: {
+            /** Acknowledged */
+            acknowledged: number;
+            /** Items */
+            items: components["schemas"]["IncidentSummary"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Open
+             * @description All open ones that nobody has acknowledged
+             */
+            open: number;
+        };
+        /**
+         * IncidentRef
+         * @description The incident a process stands in, for a row of a list.
+         */
+        IncidentRef: {
+            /** Incident Id */
+            incident_id: string;
+            /** Process Id */
+            process_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "resolved";
+            /** Title */
+            title: string;
+        };
+        /**
+         * IncidentSummary
+         * @description One row of the list of incidents.
+         * @example {
+         *       "acknowledged_at": "2026-01-02T03:10:00Z",
+         *       "acknowledged_by": "ada",
+         *       "failure_class": "connect",
+         *       "incident_id": "9f6c0d1e5b7a4c2f8e3d6a1b0c9d8e7f",
+         *       "keys_open": 7,
+         *       "kind": "target",
+         *       "last_process_id": "order-to-cash",
+         *       "last_run_id": "0193d1a0-7f7a-7c3b-9c55-6f1f3d1c2b4a",
+         *       "last_seen_at": "2026-01-02T03:19:05Z",
+         *       "last_step_id": "invoice_row",
+         *       "message": "erp-db.example.com:5432 refused the connection",
+         *       "note": "The database team is called",
+         *       "opened_at": "2026-01-02T03:04:05Z",
+         *       "openings": 1,
+         *       "process_count": 2,
+         *       "processes": [
+         *         {
+         *           "keys": 6,
+         *           "keys_open": 6,
+         *           "process_id": "order-to-cash",
+         *           "process_name": "Order to cash"
+         *         },
+         *         {
+         *           "keys": 2,
+         *           "keys_open": 1,
+         *           "process_id": "refunds",
+         *           "process_name": "Refunds"
+         *         }
+         *       ],
+         *       "reason": "refused",
+         *       "resolved_at": null,
+         *       "resolved_by": null,
+         *       "runs": 12,
+         *       "state": "acknowledged",
+         *       "status": "failed",
+         *       "target": "erp-db.example.com:5432",
+         *       "title": "erp-db.example.com:5432 cannot be reached"
+         *     }
+         */
+        IncidentSummary: {
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            failure_class: components["schemas"]["FailureClass"] | null;
+            /** Incident Id */
+            incident_id: string;
+            /** Keys Open */
+            keys_open: number;
+            /**
+             * Kind
+             * @description Whether a target, the workers of a kind of check, or one step is the cause
+             * @enum {string}
+             */
+            kind: "target" | "workers" | "step";
+            /** Last Process Id */
+            last_process_id: string;
+            /** Last Run Id */
+            last_run_id: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             * @description When the newest run with this cause ended
+             */
+            last_seen_at: string;
+            /** Last Step Id */
+            last_step_id: string;
+            /**
+             * Message
+             * @description What the last run said
+             */
+            message: string | null;
+            /**
+             * Note
+             * @description Of whoever acknowledged it
+             */
+            note: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * Openings
+             * @description 1; more if it came back shortly after it was resolved
+             */
+            openings: number;
+            /** Process Count */
+            process_count: number;
+            /**
+             * Processes
+             * @description At most 20, most open keys first
+             */
+            processes: components["schemas"]["AffectedProcess"][];
+            /** Reason */
+            reason: string | null;
+            /** Resolved At */
+            resolved_at: string | null;
+            /**
+             * Resolved By
+             * @description None: by itself, every key passed
+             */
+            resolved_by: string | null;
+            /**
+             * Runs
+             * @description Runs with this cause, over all openings
+             */
+            runs: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "resolved";
+            /**
+             * Status
+             * @description How the step that failed last ended
+             * @enum {string}
+             */
+            status: "failed" | "stuck" | "timeout" | "error";
+            /**
+             * Target
+             * @description `host:port`, a connection or a kind of worker
+             */
+            target: string | null;
+            /**
+             * Title
+             * @description The cause in one sentence
+             */
+            title: string;
+        };
+        /**
+         * IncidentView
+         * @description An incident with what to look at first and what happened to it, newest first.
+         */
+        IncidentView: {
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            failure_class: components["schemas"]["FailureClass"] | null;
+            /** First Aid */
+            first_aid: string | null;
+            /** Incident Id */
+            incident_id: string;
+            /** Keys Open */
+            keys_open: number;
+            /**
+             * Kind
+             * @description Whether a target, the workers of a kind of check, or one step is the cause
+             * @enum {string}
+             */
+            kind: "target" | "workers" | "step";
+            /** Last Process Id */
+            last_process_id: string;
+            /** Last Run Id */
+            last_run_id: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             * @description When the newest run with this cause ended
+             */
+            last_seen_at: string;
+            /** Last Step Id */
+            last_step_id: string;
+            /**
+             * Message
+             * @description What the last run said
+             */
+            message: string | null;
+            /**
+             * Note
+             * @description Of whoever acknowledged it
+             */
+            note: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * Openings
+             * @description 1; more if it came back shortly after it was resolved
+             */
+            openings: number;
+            /** Process Count */
+            process_count: number;
+            /**
+             * Processes
+             * @description At most 20, most open keys first
+             */
+            processes: components["schemas"]["AffectedProcess"][];
+            /** Reason */
+            reason: string | null;
+            /** Resolved At */
+            resolved_at: string | null;
+            /**
+             * Resolved By
+             * @description None: by itself, every key passed
+             */
+            resolved_by: string | null;
+            /**
+             * Runs
+             * @description Runs with this cause, over all openings
+             */
+            runs: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "resolved";
+            /**
+             * Status
+             * @description How the step that failed last ended
+             * @enum {string}
+             */
+            status: "failed" | "stuck" | "timeout" | "error";
+            /**
+             * Target
+             * @description `host:port`, a connection or a kind of worker
+             */
+            target: string | null;
+            /** Timeline */
+            timeline: components["schemas"]["IncidentLine"][];
+            /**
+             * Title
+             * @description The cause in one sentence
+             */
+            title: string;
         };
         /**
          * Input
@@ -2760,7 +3273,7 @@ export interface components {
         };
         /**
          * MongodbSettings
-         * @description One member of a MongoDB deployment, or a router (mongos). Secret: `password`.
+         * @description One member of a MongoDB deployment, or a router (mongos). Secrets: `password`, `client_key`.
          */
         MongodbSettings: {
             /**
@@ -2774,6 +3287,11 @@ export interface components {
              * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
              */
             ca_certificate?: string | null;
+            /**
+             * Client Certificate
+             * @description The certificate (PEM) to identify with in TLS; its key is the secret `client_key`
+             */
+            client_certificate?: string | null;
             /**
              * Concurrency
              * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
@@ -2864,7 +3382,7 @@ export interface components {
         };
         /**
          * MysqlSettings
-         * @description A MySQL or MariaDB database. Secret: `password`.
+         * @description A MySQL or MariaDB database. Secrets: `password`, `client_key`.
          */
         MysqlSettings: {
             /**
@@ -2872,6 +3390,11 @@ export interface components {
              * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
              */
             ca_certificate?: string | null;
+            /**
+             * Client Certificate
+             * @description The certificate (PEM) to identify with in TLS; its key is the secret `client_key`
+             */
+            client_certificate?: string | null;
             /**
              * Concurrency
              * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
@@ -2924,7 +3447,7 @@ export interface components {
             /** Channel */
             channel: string;
             /** On */
-            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
+            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished" | "incident_opened" | "incident_resolved")[];
             /** Remind Every */
             remind_every?: string | null;
         };
@@ -3035,6 +3558,13 @@ export interface components {
              * @description Runs under way
              */
             running: number;
+        };
+        /** Page[AffectedKey] */
+        Page_AffectedKey_: {
+            /** Items */
+            items: components["schemas"]["AffectedKey"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
         };
         /** Page[AuditEntry] */
         Page_AuditEntry_: {
@@ -3373,7 +3903,7 @@ export interface components {
         };
         /**
          * PostgresqlSettings
-         * @description A PostgreSQL database. Secret: `password`.
+         * @description A PostgreSQL database. Secrets: `password`, `client_key`.
          */
         PostgresqlSettings: {
             /**
@@ -3381,6 +3911,11 @@ export interface components {
              * @description With verify-full: the certificate (PEM) of the authority that signed the server's, if it is none that this machine trusts
              */
             ca_certificate?: string | null;
+            /**
+             * Client Certificate
+             * @description The certificate (PEM) to identify with in TLS; its key is the secret `client_key`
+             */
+            client_certificate?: string | null;
             /**
              * Concurrency
              * @description Checks through this connection under way at once, over all processes; further ones wait for their turn. Without a number there is no such limit
@@ -3480,6 +4015,12 @@ export interface components {
             };
             /** Mean Time To Recover Seconds */
             mean_time_to_recover_seconds: number | null;
+            /**
+             * Missed Starts
+             * @description Scheduled starts that nobody was there to make: not measured
+             * @default 0
+             */
+            missed_starts: number;
             /** P50 Seconds */
             p50_seconds: number | null;
             /** P95 Seconds */
@@ -3528,6 +4069,8 @@ export interface components {
             created_at: string;
             /** Description */
             description: string | null;
+            /** @description The open incident to look at first */
+            incident?: components["schemas"]["IncidentRef"] | null;
             /** Name */
             name: string;
             /** Next Run At */
@@ -3538,6 +4081,11 @@ export interface components {
             process_id: string;
             /** Revision */
             revision: number;
+            /**
+             * Slow At
+             * @description From then on a run that is under way is slower than usual; null while none can be
+             */
+            slow_at?: string | null;
             state: components["schemas"]["ProcessState"];
             /** Step Count */
             step_count: number;
@@ -3770,7 +4318,7 @@ export interface components {
              */
             created_at: string;
             /** On */
-            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
+            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished" | "incident_opened" | "incident_resolved")[];
             /** Process Id */
             process_id?: string | null;
             /** Remind Every */
@@ -3798,7 +4346,7 @@ export interface components {
             /** Channel Id */
             channel_id: string;
             /** On */
-            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished")[];
+            on: ("failed" | "stuck" | "not_yet" | "warning" | "error" | "timeout" | "recovered" | "success" | "finished" | "incident_opened" | "incident_resolved")[];
             /** Process Id */
             process_id?: string | null;
             /** Remind Every */
@@ -3859,6 +4407,11 @@ export interface components {
             due_at?: string | null;
             /** Duration Seconds */
             duration_seconds?: number | null;
+            /**
+             * Ends
+             * @description run.finished of a run that did not pass: how each step ended
+             */
+            ends?: components["schemas"]["StepEnd"][] | null;
             failure_class?: components["schemas"]["FailureClass"] | null;
             /** From Run */
             from_run?: string | null;
@@ -4539,6 +5092,41 @@ export interface components {
             step_id: string;
         };
         /**
+         * StepEnd
+         * @description How a step stands at the end of a run that did not pass; why, and where it looked, if it ended badly.
+         */
+        StepEnd: {
+            /** Connection Id */
+            connection_id?: string | null;
+            failure_class?: components["schemas"]["FailureClass"] | null;
+            /**
+             * First Aid
+             * @description What to look at first
+             */
+            first_aid?: string | null;
+            /**
+             * Host
+             * @description `host:port` it asked, if it is known
+             */
+            host?: string | null;
+            /** Message */
+            message?: string | null;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Reason */
+            reason?: string | null;
+            status: components["schemas"]["StepStatus"];
+            /** Step Id */
+            step_id: string;
+            /**
+             * Work
+             * @description The kind of worker it needs
+             */
+            work?: string | null;
+        };
+        /**
          * StepFigures
          * @description Of one step over a period. Durations in seconds, of passed attempts only.
          */
@@ -4915,7 +5503,7 @@ export interface components {
         };
         /**
          * TrendDay
-         * @description One UTC day with runs. Nothing measured is null; a day without runs is left out.
+         * @description One UTC day with runs or missed starts. Nothing measured is null; a day without either is left out.
          */
         TrendDay: {
             /** By Status */
@@ -4927,6 +5515,12 @@ export interface components {
              * Format: date
              */
             day: string;
+            /**
+             * Missed Starts
+             * @description Scheduled starts that were missed; of whole runs only
+             * @default 0
+             */
+            missed_starts: number;
             /** P50 Seconds */
             p50_seconds: number | null;
             /** P95 Seconds */
@@ -6571,6 +7165,8 @@ export interface operations {
                 run_id?: string[] | null;
                 /** @description Repeatable; nothing named means everything */
                 process_id?: string[] | null;
+                /** @description Send `alive` events instead of comments while nothing happens */
+                alive?: boolean;
             };
             header?: {
                 "Last-Event-ID"?: string | null;
@@ -6580,7 +7176,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events. `id` is what to send as `Last-Event-ID`; `event` is the type, or `reset`, after which everything is to be read again; `data` is one JSON document (`RunEvent`, or what happened to a process). After a resume events can come twice: drop those whose `run_id` and `seq` you know. */
+            /** @description Server-sent events. `id` is what to send as `Last-Event-ID`; `event` is the type, or `reset`, after which everything is to be read again; `data` is one JSON document (`RunEvent`, or what happened to a process or incident). After a resume events can come twice: drop those whose `run_id` and `seq` you know. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6693,6 +7289,507 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request did not come from our own page */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incidents: {
+        parameters: {
+            query?: {
+                /** @description Repeatable */
+                state?: ("open" | "acknowledged" | "resolved")[] | null;
+                /** @description Only those it stands or stood in */
+                process_id?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPage"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_incident_keys: {
+        parameters: {
+            query?: {
+                /** @description Only those that have not passed since */
+                open?: boolean;
+                process_id?: string | null;
+                /** @description Most items of a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AffectedKey_"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unacknowledge_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7271,8 +8368,12 @@ export interface operations {
                 tag?: string[] | null;
                 owner?: string | null;
                 active?: boolean | null;
+                /** @description Whether it has a stuck board: a `population` of open keys */
+                board?: boolean | null;
                 /** @description Repeatable: only these */
                 ids?: string[] | null;
+                /** @description Only those whose steps name this connection */
+                connection_id?: string | null;
                 /** @description Repeatable: of the last run; a page can then be shorter than `limit` */
                 status?: components["schemas"]["RunStatus"][] | null;
                 /** @description Most items of a page */
@@ -9158,6 +10259,86 @@ export interface operations {
             };
         };
     };
+    save_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleWrite"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     delete_rule: {
         parameters: {
             query?: never;
@@ -9819,6 +11000,82 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Not signed in, or the sign-in is over */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role does not allow it, or the request did not come from our own page */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing with this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid input, field by field */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part we need is away; repeat later */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
                 };
             };
             /** @description Not signed in, or the sign-in is over */

@@ -12,6 +12,7 @@ type Pages<T> = InfiniteData<{ items: T[]; next_cursor?: string | null }>;
 const RUN_QUIET_MS = 250;
 const LIST_QUIET_MS = 2000;
 const LONGEST_FACTOR = 4;
+const FROM_HISTORY = ["overview", "processes", "runs", "grid", "incidents", "incident"];
 
 /** Runs a refresh after a quiet time, but not later than a few of them after the first call. */
 export class Settler {
@@ -36,12 +37,15 @@ export class Settler {
 export function syncWith(queries: QueryClient): (message: LiveMessage) => void {
   const settler = new Settler();
   const refresh = (key: readonly unknown[], quietMs: number) =>
-    settler.later(JSON.stringify(key), quietMs, () => void queries.invalidateQueries({ queryKey: key }));
+    settler.later(JSON.stringify(key), quietMs, () => void readAgain(queries, key));
   return (message) => {
     if (message.kind === "reset") return void queries.invalidateQueries();
     if (message.kind === "opened") {
       void queries.invalidateQueries({ queryKey: ["latest-run"] });
       void queries.invalidateQueries({ predicate: ({ state }) => isOpenRun((state.data as RunView | undefined)?.status) });
+      // What the history serves follows the events a moment later: a list that was read just before the stream began
+      // may lack a run that ended just before, and nothing would tell of it again.
+      for (const key of FROM_HISTORY) refresh([key], LIST_QUIET_MS);
       return;
     }
     if (message.kind === "process") {
@@ -51,15 +55,33 @@ export function syncWith(queries: QueryClient): (message: LiveMessage) => void {
       refresh(["facets"], LIST_QUIET_MS);
       return;
     }
+    if (message.kind === "incident") {
+      refresh(["incidents"], RUN_QUIET_MS);
+      refresh(["incident", message.event.incident_id], RUN_QUIET_MS);
+      refresh(["overview"], LIST_QUIET_MS);
+      refresh(["processes"], LIST_QUIET_MS);
+      return;
+    }
     patch(queries, message.event);
     refresh(["run", message.event.run_id], RUN_QUIET_MS);
     if (!message.event.type.startsWith("run.")) return;
     refresh(["latest-run", message.event.process_id], RUN_QUIET_MS);
+    // The run that this one continues says so from now on.
+    if (message.event.from_run) refresh(["run", message.event.from_run], RUN_QUIET_MS);
     refresh(["grid", message.event.process_id], LIST_QUIET_MS);
+    // The keys of a board say how their last run ended.
+    refresh(["board", message.event.process_id, "keys"], LIST_QUIET_MS);
     refresh(["overview"], LIST_QUIET_MS * pagesOf(queries, "overview"));
     refresh(["processes"], LIST_QUIET_MS * pagesOf(queries, "processes"));
     refresh(["runs"], LIST_QUIET_MS);
   };
+}
+
+/** A first read that is under way is not begun anew: what it brings may be from before the event, so it is read once more. */
+async function readAgain(queries: QueryClient, key: readonly unknown[]): Promise<void> {
+  const first = queries.getQueryCache().findAll({ queryKey: key }).some(({ state }) => state.data === undefined && state.fetchStatus === "fetching");
+  await queries.invalidateQueries({ queryKey: key });
+  if (first) await queries.invalidateQueries({ queryKey: key });
 }
 
 /** How many pages of a list are held: the more there are, the more seldom all of them are read again. */

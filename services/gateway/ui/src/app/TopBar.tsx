@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useRouterState } from "@tanstack/react-router";
 import { signOut } from "@/api/commands";
+import { incidentCountQuery } from "@/api/incidents";
 import { aboutQuery } from "@/api/queries";
 import { useLiveState } from "@/api/useLive";
 import { useMe } from "@/api/useMe";
@@ -12,8 +13,10 @@ import styles from "./TopBar.module.css";
 
 const PLACES = [
   { to: "/", name: "Overview", holds: /^\/$/, needs: "runs.read" },
-  { to: "/processes", name: "Processes", holds: /^\/(processes|runs)\b/, needs: "processes.read" },
+  { to: "/incidents", name: "Incidents", holds: /^\/incidents\b/, needs: "incidents.read" },
+  { to: "/processes", name: "Processes", holds: /^\/(runs\b|processes\b(?!\/[^/]+\/stuck-board))/, needs: "processes.read" },
   { to: "/history", name: "History", holds: /^\/history\b/, needs: "runs.read" },
+  { to: "/stuck-boards", name: "Stuck boards", holds: /^\/(stuck-boards|processes\/[^/]+\/stuck-board)\b/, needs: "runs.read" },
   { to: "/notifications", name: "Notifications", holds: /^\/notifications\b/, needs: "deliveries.read" },
   { to: "/connections", name: "Connections", holds: /^\/connections\b/, needs: "connections.read" },
   { to: "/administration", name: "Administration", holds: /^\/administration\b/, needs: "workers.read" },
@@ -37,8 +40,9 @@ export function TopBar({ onHelp }: { onHelp: () => void }) {
       </Link>
       <nav className={styles.nav} aria-label="Main">
         {places.map(({ to, name, holds }) => (
-          <Link key={to} to={to} className={styles.place} aria-current={holds.test(path) ? "page" : undefined}>
+          <Link key={to} to={to} className={styles.place} activeOptions={{ exact: true }} aria-current={holds.test(path) ? "page" : undefined}>
             {name}
+            {to === "/incidents" && <OpenIncidents />}
           </Link>
         ))}
       </nav>
@@ -46,6 +50,18 @@ export function TopBar({ onHelp }: { onHelp: () => void }) {
       <LiveSign />
       <PersonMenu onHelp={onHelp} />
     </header>
+  );
+}
+
+/** How many incidents nobody has in hand; nothing at all when there are none. */
+function OpenIncidents() {
+  const open = useQuery(incidentCountQuery).data?.open ?? 0;
+  if (open === 0) return null;
+  return (
+    <span className={styles.badge} data-testid="open-incidents">
+      {open > 99 ? "99+" : open}
+      <span className="visually-hidden"> open</span>
+    </span>
   );
 }
 
@@ -65,6 +81,7 @@ function PlacesMenu() {
       {places.map(({ to, name }) => (
         <MenuItem key={to} onSelect={() => void navigate({ to })}>
           {name}
+          {to === "/incidents" && <OpenIncidents />}
         </MenuItem>
       ))}
     </Menu>

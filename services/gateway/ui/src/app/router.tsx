@@ -5,7 +5,7 @@ import { OverviewPage } from "@/features/overview/OverviewPage";
 import { ProcessesPage } from "@/features/processes/ProcessesPage";
 import { ProcessRoute, RunRoute } from "@/features/run/routes";
 import { SignInPage } from "@/features/session/SignInPage";
-import { administrationSearch, boardSearch, connectionSearch, definitionSearch, historySearch, newProcessSearch, notificationsSearch, overviewSearch, processesSearch, processSearch, runSearch, signInSearch, trendsSearch } from "@/lib/search";
+import { administrationSearch, boardSearch, connectionSearch, definitionSearch, historySearch, incidentsSearch, newProcessSearch, notificationsSearch, overviewSearch, processesSearch, processSearch, runSearch, signInSearch, trendsSearch } from "@/lib/search";
 import { FaultPage, NotFoundPage } from "./faults";
 import { queryClient } from "./queryClient";
 import { Shell } from "./Shell";
@@ -76,6 +76,17 @@ const connection = createRoute({
   path: "/connections/$connectionId",
   component: lazyRouteComponent(() => import("@/features/connections/ConnectionPage"), "ConnectionPage"),
 });
+const incidents = createRoute({
+  getParentRoute: () => inside,
+  path: "/incidents",
+  validateSearch: incidentsSearch,
+  component: lazyRouteComponent(() => import("@/features/incidents/IncidentsPage"), "IncidentsPage"),
+});
+const incident = createRoute({
+  getParentRoute: () => inside,
+  path: "/incidents/$incidentId",
+  component: lazyRouteComponent(() => import("@/features/incidents/IncidentPage"), "IncidentPage"),
+});
 const notifications = createRoute({
   getParentRoute: () => inside,
   path: "/notifications",
@@ -94,6 +105,11 @@ const board = createRoute({
   validateSearch: boardSearch,
   component: lazyRouteComponent(() => import("@/features/board/BoardPage"), "BoardPage"),
 });
+const boards = createRoute({
+  getParentRoute: () => inside,
+  path: "/stuck-boards",
+  component: lazyRouteComponent(() => import("@/features/board/BoardsPage"), "BoardsPage"),
+});
 const trends = createRoute({
   getParentRoute: () => inside,
   path: "/history/trends",
@@ -101,7 +117,7 @@ const trends = createRoute({
   component: lazyRouteComponent(() => import("@/features/trends/TrendsPage"), "TrendsPage"),
 });
 
-const routeTree = root.addChildren([signIn, inside.addChildren([overview, processes, process, definition, newProcess, edit, run, history, connections, newConnection, connection, notifications, administration, board, trends])]);
+const routeTree = root.addChildren([signIn, inside.addChildren([overview, processes, process, definition, newProcess, edit, run, history, connections, newConnection, connection, incidents, incident, notifications, administration, board, boards, trends])]);
 
 export const router = createRouter({
   routeTree,

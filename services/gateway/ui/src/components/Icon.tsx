@@ -76,6 +76,7 @@ const SHAPES = {
     </>
   ),
   cloud: <path d="M4.600 12.500h6.900a2.600 2.600 0 0 0 .4-5.200A4 4 0 0 0 4.300 6.600a3 3 0 0 0 .3 5.900" />,
+  dots: <path strokeWidth={2.4} d="M3.500 8h.01M8 8h.01M12.500 8h.01" />,
   pause: <path d="M5.500 3.500v9m5-9v9" />,
   file: <path d="M4 2.500h5.500L12 5v8.500H4zm5.5 0V5H12" />,
 } satisfies Record<string, ReactNode>;

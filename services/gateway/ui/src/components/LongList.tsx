@@ -1,5 +1,6 @@
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import styles from "./LongList.module.css";
 
 type Props<T> = {
   items: readonly T[];
@@ -51,7 +52,7 @@ function Window<T>({ items, keyOf, estimate, children, onNearEnd }: Props<T>) {
   return (
     <ul ref={list} style={{ paddingTop: above, paddingBottom: below }}>
       {shown.map((row) => (
-        <li key={row.key} ref={virtual.measureElement} data-index={row.index} aria-setsize={onNearEnd ? -1 : items.length} aria-posinset={row.index + 1}>
+        <li key={row.key} className={styles.item} ref={virtual.measureElement} data-index={row.index} aria-setsize={onNearEnd ? -1 : items.length} aria-posinset={row.index + 1}>
           {children(items[row.index]!)}
         </li>
       ))}

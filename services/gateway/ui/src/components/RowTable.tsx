@@ -29,7 +29,7 @@ export function RowTable<T>({ label, columns, rows, keyOf }: Props<T>) {
           <tr key={keyOf(row)} role="row">
             {columns.map(({ title, cell, look }, index) => (
               <td key={title} role="cell" data-title={title} className={clsx(look && styles[look], index === 0 && styles.first)}>
-                {cell(row)}
+                {look === "act" ? cell(row) : <div className={styles.value}>{cell(row)}</div>}
               </td>
             ))}
           </tr>

@@ -1,33 +1,41 @@
 import clsx from "clsx";
-import { memo } from "react";
+import { memo, useState } from "react";
 import type { RunStatus } from "@/api/types";
 import { plural } from "@/lib/format";
-import { tone, word } from "@/lib/status";
+import { word } from "@/lib/status";
+import { frameOf, runAt, STRIP_BOX, STRIP_LENGTH, stripPaths } from "@/lib/strip";
 import styles from "./Strip.module.css";
-
-const LENGTH = 30;
 
 type Props = { recent: readonly string[][]; onPick?: (runId: string) => void; large?: boolean };
 
 /** The last runs, oldest first, as a strip that can be read across the room. A click opens the run. */
 export const Strip = memo(function Strip({ recent, onPick, large = false }: Props) {
-  const runs = (recent as [string, RunStatus][]).slice(-LENGTH);
+  const runs = (recent as [string, RunStatus][]).slice(-STRIP_LENGTH);
+  const [over, setOver] = useState<number | null>(null);
+  const under = ({ currentTarget, clientX }: React.MouseEvent) => {
+    const { left, width } = currentTarget.getBoundingClientRect();
+    return runAt((clientX - left) / width, runs.length);
+  };
+  const pointed = over === null ? undefined : runs[over];
   return (
     <div
-      className={clsx(styles.strip, large && styles.large)}
+      className={clsx(styles.strip, large && styles.large, pointed && onPick && styles.pick)}
       role="img"
       aria-label={summary(runs)}
+      title={pointed && word(pointed[1])}
+      onMouseMove={(event) => setOver(under(event))}
+      onMouseLeave={() => setOver(null)}
       onClick={(event) => {
-        const run = (event.target as HTMLElement).dataset.run;
-        if (run) onPick?.(run);
+        const run = runs[under(event) ?? -1];
+        if (run) onPick?.(run[0]);
       }}
     >
-      {Array.from({ length: LENGTH - runs.length }, (_, index) => (
-        <i key={index} className={styles.none} />
-      ))}
-      {runs.map(([id, status]) => (
-        <i key={id} data-run={id} title={word(status)} className={clsx(styles[tone(status)], onPick && styles.pick)} />
-      ))}
+      <svg viewBox={STRIP_BOX} preserveAspectRatio="none" aria-hidden>
+        {stripPaths(runs.map(([, status]) => status)).map(({ look, d }) => (
+          <path key={look} className={styles[look]} d={d} />
+        ))}
+        {pointed && onPick && <path className={styles.frame} d={frameOf(over!, runs.length)} />}
+      </svg>
     </div>
   );
 });

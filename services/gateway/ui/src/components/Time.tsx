@@ -2,13 +2,13 @@ import { useNow } from "@/lib/clock";
 import { formatAgo, formatClock, formatExact, formatTicking } from "@/lib/format";
 import { usePreferences } from "@/lib/preferences";
 
-/** A moment as distance from now, exact on hover. */
-export function Ago({ at }: { at: string }) {
+/** A moment as distance from now, exact on hover. Of one that is `due`, nearly there is `now` and not `just now`. */
+export function Ago({ at, due = false }: { at: string; due?: boolean }) {
   const now = useNow();
   const { zone } = usePreferences();
   return (
     <time dateTime={at} title={formatExact(at, zone)}>
-      {formatAgo(at, now)}
+      {due ? formatAgo(at, now).replace(/^just /, "") : formatAgo(at, now)}
     </time>
   );
 }

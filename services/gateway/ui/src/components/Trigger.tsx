@@ -13,6 +13,11 @@ export function triggerWords(trigger: string): string {
   return SIGN[trigger]?.words ?? `started by ${trigger}`;
 }
 
+/** The sign alone, where the words are said elsewhere. */
+export function TriggerIcon({ trigger, size }: { trigger: string; size: number }) {
+  return <Icon name={SIGN[trigger]?.icon ?? "play"} size={size} />;
+}
+
 /** How a run was started, as a sign with its words for readers and on hover. */
 export function Trigger({ trigger, size = 14 }: { trigger: string; size?: number }) {
   return (

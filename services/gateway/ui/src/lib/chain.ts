@@ -1,7 +1,7 @@
 /** The chain of steps as the page shows it: from a run, or planned from the definition before any run. */
 import type { Check, Definition, RunView, Step, StepView } from "@/api/types";
 import { parseDuration } from "./format";
-import { isOpenRun, isTrouble } from "./status";
+import { isOpenRun, isOpenStep, isTrouble } from "./status";
 
 /** What a check looks at, in a few words and without secrets, from its definition. */
 export function checkTarget(check: Check): string | null {
@@ -69,7 +69,10 @@ export function plannedChain(definition: Definition): StepView[] {
   }));
 }
 
-/** The step the page opens on: the failing one, else the one under way, else the last that did something. */
+/** Longer than usual by so much, a step that passed is what one wants to see of its run. */
+const TELLING_SECONDS = 0.5;
+
+/** The step the page opens on: the failing one, else the one under way, else the one that was clearly slow, else the last that did something. */
 export function openingStep(steps: readonly StepView[], run: Pick<RunView, "status" | "verdict"> | null): string | null {
   const named = run?.verdict.step_id;
   if (named && steps.some((step) => step.step_id === named)) return named;
@@ -80,8 +83,9 @@ export function openingStep(steps: readonly StepView[], run: Pick<RunView, "stat
     if (current) return current.step_id;
   }
   const warned = steps.find((step) => step.status === "warning");
+  const slow = steps.find((step) => tookLong(step.duration_seconds, step) && step.duration_seconds! - (step.expected_duration_seconds ?? 0) > TELLING_SECONDS);
   const done = [...steps].reverse().find((step) => step.status === "success" && !step.always_run);
-  return (warned ?? (run && !isOpenRun(run.status) ? done : undefined) ?? steps[0])?.step_id ?? null;
+  return (warned ?? (run && !isOpenRun(run.status) ? (slow ?? done) : undefined) ?? steps[0])?.step_id ?? null;
 }
 
 /** The next or previous step in trouble, going round; null if there is none. */
@@ -100,6 +104,12 @@ export function failedStep(run: RunView): StepView | null {
   return run.steps.find((step) => isTrouble(step.status)) ?? null;
 }
 
+/** The run that a step's result was kept from; null if this run looked itself. */
+export function keptFrom(run: Pick<RunView, "from_run"> | null, step: StepView): string | null {
+  const looked = isOpenStep(step.status) || step.status === "skipped" || step.status === "cancelled" || (step.attempts ?? []).length > 0;
+  return looked ? null : (run?.from_run ?? null);
+}
+
 /** Whether something took longer than usual by its own history, or clearly longer while that is short. */
 export function tookLong(seconds: number | null | undefined, of: Pick<StepView, "expected_duration_seconds" | "slow_after_seconds">): boolean {
   return of.slow_after_seconds == null ? isSlow(seconds, of.expected_duration_seconds) : (seconds ?? 0) > of.slow_after_seconds;
@@ -109,6 +119,21 @@ export function tookLong(seconds: number | null | undefined, of: Pick<StepView, 
 export function isSlow(seconds: number | null | undefined, usual: number | null | undefined): boolean {
   if (!seconds || !usual) return false;
   return seconds > usual * SLOW_FACTOR && seconds - usual > SLOW_SECONDS;
+}
+
+/** Clearly quicker than usual: then the question is what was left out. */
+export function isQuick(seconds: number | null | undefined, usual: number | null | undefined): boolean {
+  return isSlow(usual, seconds);
+}
+
+/** Shares of the run's time below this are not worth a mark. */
+const TELLING_SHARE = 0.05;
+
+/** Where the time of a run was spent, waits between attempts included: the steps that took a good part of it. */
+export function timeShares(steps: readonly StepView[]): ReadonlyMap<string, number> {
+  const spent = steps.map((step): [string, number] => [step.step_id, step.started_at && step.ended_at ? Math.max(0, Date.parse(step.ended_at) - Date.parse(step.started_at)) : 0]);
+  const whole = spent.reduce((sum, [, time]) => sum + time, 0);
+  return new Map(spent.map(([id, time]): [string, number] => [id, whole > 0 ? time / whole : 0]).filter(([, share]) => share >= TELLING_SHARE));
 }
 const SLOW_FACTOR = 1.5;
 const SLOW_SECONDS = 0.1;

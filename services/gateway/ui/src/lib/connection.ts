@@ -21,6 +21,22 @@ const KIND: Record<string, string> = {
   azure_blob: "Azure Blob container",
 };
 
+const DATABASES: readonly string[] = ["postgresql", "mysql", "mssql", "oracle", "mongodb", "sqlite"];
+
+/** The kinds as people look for them. */
+const GROUPS: readonly (readonly [string, readonly string[]])[] = [
+  ["Web pages and APIs", ["http"]],
+  ["Databases", DATABASES],
+  ["Files", ["files", "sftp", "s3", "gcs", "azure_blob"]],
+];
+
+/** Kinds in groups, the usual ones first; one that no group knows, such as a plugin's, stands in a group of its own. */
+export function kindGroups(kinds: readonly string[]): [string, string[]][] {
+  const known = GROUPS.map(([title, members]): [string, string[]] => [title, members.filter((kind) => kinds.includes(kind))]);
+  const others = kinds.filter((kind) => !GROUPS.some(([, members]) => members.includes(kind)));
+  return [...known, ["Others", others] as [string, string[]]].filter(([, members]) => members.length > 0);
+}
+
 export const kindName = (kind: string): string => KIND[kind] ?? kind;
 
 /** Where a connection leads, in one line without anything secret. */
@@ -67,10 +83,18 @@ export function unusedFields(schema: Schema, settings: Settings): string[] {
 /** The order in which people think of a target; what is not named follows. */
 const FIRST = ["base_url", "host", "port", "bucket", "account", "container", "endpoint_url", "region", "prefix", "database", "service_name", "auth_database", "root", "path", "auth", "username", "access_key_id"];
 
+/** The properties in that order. A form shows only those of the chosen way of signing in: their descriptions need not say which it is. */
 export function ordered(schema: Schema): Schema {
   const rank = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-  const properties = Object.entries(schema.properties ?? {}).sort(([a], [b]) => rank(a) - rank(b));
+  const properties = Object.entries(schema.properties ?? {})
+    .sort(([a], [b]) => rank(a) - rank(b))
+    .map(([name, property]): [string, Schema] => [name, { ...property, description: withoutSignIn(property.description) }]);
   return { ...schema, properties: Object.fromEntries(properties) };
+}
+
+function withoutSignIn(description: string | undefined): string | undefined {
+  const rest = description?.replace(/^For auth: [a-z0-9_]+(?: and [a-z0-9_]+)*,? ?/, "");
+  return rest ? rest[0]!.toUpperCase() + rest.slice(1) : undefined;
 }
 
 /** Fields that few targets need: folded away until one of them is set. */
@@ -118,3 +142,6 @@ export function idFrom(name: string): string {
     .slice(0, 64)
     .replace(/^-+|-+$/g, "");
 }
+
+/** Whether a connection of this kind is asked statements, so that what may happen is up to its account alone. */
+export const isDatabase = (kind: string): boolean => DATABASES.includes(kind);

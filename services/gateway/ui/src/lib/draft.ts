@@ -70,6 +70,14 @@ export function removeAt(text: string, path: Path): string {
 /** An item of a list, an input, a capture: someone made it, and may be about to fill it. */
 const staysEmpty = (path: Path) => typeof path.at(-1) === "number" || path.at(-2) === "inputs" || path.at(-2) === "capture";
 
+/** The text with another key in a mapping, in its old place. A key that is not there changes nothing. */
+export function renameKey(text: string, mapping: Path, old: string, key: string): string {
+  const around = seeDraft(text).document.getIn(mapping, true);
+  const found = isMap(around) ? around.items.find((item) => isScalar(item.key) && item.key.value === old)?.key : undefined;
+  if (!isScalar(found) || !found.range) return text;
+  return text.slice(0, found.range[0]) + stringify(key).trimEnd() + text.slice(found.range[1]);
+}
+
 /** Puts a value into a list, making the list if it is not there. */
 export function insertItem(text: string, path: Path, index: number, value: unknown): string {
   const { document } = readDraft(text);

@@ -1,5 +1,7 @@
 /** What the form does to the text. Each gives a change of the text, so that changes add up whatever else happened in between. */
-import { duplicateItem, freeId, idOf, insertItem, isRecord, moveItem, type Path, seeDraft, setAt, valueAt } from "./draft";
+import { duplicateItem, freeId, idOf, insertItem, isRecord, moveItem, type Path, renameKey, seeDraft, setAt, valueAt } from "./draft";
+import { isName } from "./ids";
+import { type Name, referencesTo, renameReferences } from "./references";
 
 export type Change = (text: string) => string;
 export type Step = Record<string, unknown>;
@@ -46,13 +48,55 @@ export function renameStep(index: number, name: string): Change {
     const step = stepsOf(value)[index] ?? {};
     const renamed = setAt(text, ["steps", index, "name"], name);
     const id = String(step.id ?? "");
-    const follows = id.replace(/_\d+$/, "") === idOf(String(step.name ?? "")).replace(/_\d+$/, "") && !refersTo(text, id);
+    const follows = id.replace(/_\d+$/, "") === idOf(String(step.name ?? "")).replace(/_\d+$/, "") && referencesTo(text, ["steps", id]) === 0;
     if (!follows || !name.trim()) return renamed;
     return setAt(renamed, ["steps", index, "id"], freeId(idOf(name), idsOf(value).filter((_, at) => at !== index)));
   };
 }
 
-export const refersTo = (text: string, id: string): boolean => new RegExp(`\\bsteps\\.${id.replace(/[^\w]/g, "")}\\.`).test(text);
+/** A new id; what other steps take from this one is taken from the new id. An id that is taken, or is none, changes nothing. */
+export function changeStepId(index: number, id: string): Change {
+  return (text) => {
+    const { value } = seeDraft(text);
+    const ids = idsOf(value);
+    const old = ids[index];
+    if (old === undefined || id === old || ids.includes(id) || !isName(id)) return text;
+    const renamed = setAt(text, ["steps", index, "id"], id);
+    // Of two steps with one id, the other one may be meant; an id that is none cannot be referred to.
+    const known = isName(old) && ids.indexOf(old) === ids.lastIndexOf(old);
+    return known ? renameReferences(renamed, ["steps", old], id) : renamed;
+  };
+}
+
+/** What expressions call an input, a variable or a capture that stands in this mapping. Null when a step's id does not tell which step is meant. */
+export function nameIn(text: string, mapping: Path, name: string): Name | null {
+  const [part, index] = mapping;
+  if (part === "inputs" || part === "vars") return [part, name];
+  const ids = idsOf(seeDraft(text).value);
+  const id = ids[index as number];
+  return id !== undefined && isName(id) && ids.indexOf(id) === ids.lastIndexOf(id) ? ["steps", id, name] : null;
+}
+
+/** Another name for an input, a variable or a capture; what is taken from it is taken under the new name. A name that is taken, or is none, changes nothing. */
+export function changeName(mapping: Path, old: string, name: string): Change {
+  return (text) => {
+    const present = valueAt(seeDraft(text).value, mapping);
+    if (!isRecord(present) || !(old in present) || name in present || !isName(name)) return text;
+    const called = nameIn(text, mapping, old);
+    const renamed = renameKey(text, mapping, old, name);
+    const everywhere = mapping[0] === "inputs" ? renameGivenInput(renamed, old, name) : renamed;
+    return called ? renameReferences(everywhere, called, name) : everywhere;
+  };
+}
+
+/** An input is also named outside expressions: as the key, by schedules that give it, by the population of the board. */
+function renameGivenInput(text: string, old: string, name: string): string {
+  const { value } = seeDraft(text);
+  const schedules = Array.isArray(value.schedule) ? value.schedule : [];
+  const named: Path[] = [["key"], ["population", "input"]];
+  const written = named.filter((path) => valueAt(value, path) === old).reduce((all, path) => setAt(all, path, name), text);
+  return schedules.reduce<string>((all, _, index) => renameKey(all, ["schedule", index, "inputs"], old, name), written);
+}
 
 /** The name of a new process; its id follows while it is made of the name. */
 export function renameProcess(name: string, idFollows: boolean): Change {

@@ -68,12 +68,15 @@ export function applyToRow(row: ProcessRow, event: RunEvent): ProcessRow {
     return { ...row, state: { ...state, recent, running: (state.running ?? 0) + (joins ? 1 : 0) } };
   }
   const status = event.status as RunStatus;
+  const running = Math.max(0, (state.running ?? 0) - 1);
   return {
     ...row,
+    // Of several runs under way another one may be slow: the next read of the list tells.
+    slow_at: running > 0 ? row.slow_at : null,
     state: {
       ...state,
       recent,
-      running: Math.max(0, (state.running ?? 0) - 1),
+      running,
       last_run_id: event.run_id,
       last_status: status,
       last_key: event.key ?? state.last_key,

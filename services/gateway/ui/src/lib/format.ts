@@ -28,6 +28,7 @@ export function formatDuration(seconds: number | null | undefined): string {
  */
 export function formatSpan(seconds: number): string {
   const value = Math.max(0, seconds);
+  if (value > 0 && value < 0.095) return `${Math.max(value, 0.01).toFixed(2)}${NBSP}s`;
   if (value < 9.95) return `${value.toFixed(1)}${NBSP}s`;
   const whole = Math.max(10, Math.floor(value));
   if (whole < MINUTE) return pair(whole, "s");
@@ -112,17 +113,26 @@ export function formatMoment(iso: string, now: number, zone: Zone): string {
   return day === formatDate(new Date(now), zone) ? clock : `${day} ${clock}`;
 }
 
-/** `312 B`, `4.1 kB`, `2.3 MB`: decimal, as file listings print them. */
+/** `312 B`, `4.1 KiB`, `11.8 MiB`: powers of 1024, as the server's sentences say them (`spoken_bytes` of the checks). */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return pair(bytes, "B");
-  const units = ["kB", "MB", "GB", "TB"];
-  let value = bytes / 1000;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
   let index = 0;
-  while (value >= 999.5 && index < units.length - 1) {
-    value /= 1000;
+  while (value >= 1023.95 && index < units.length - 1) {
+    value /= 1024;
     index += 1;
   }
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)}${NBSP}${units[index]}`;
+  return index === 0 ? pair(Math.round(value), "B") : `${value.toFixed(1)}${NBSP}${units[index]}`;
+}
+
+/** A size that was compared: rounded for reading, and to the byte: `11.8 MiB (12,345,678 B)`. */
+export function formatSize(bytes: number): string {
+  return bytes < 1024 ? formatBytes(bytes) : `${formatBytes(bytes)} (${bytes.toLocaleString("en")}${NBSP}B)`;
+}
+
+/** A sentence of the server in which units do not part from their figures at the end of a line. */
+export function unparted(text: string): string {
+  return text.replace(/(\d) (?=(?:ms|s|min|m|h|d|B|[KMGT]iB)\b)/g, `$1${NBSP}`);
 }
 
 /** `1st`, `2nd`, `3rd`, `4th`, `11th`. */

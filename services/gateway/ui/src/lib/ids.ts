@@ -8,3 +8,6 @@ export function randomKey(): string {
 export function shortId(): string {
   return randomKey().replace(/[^a-z0-9]/g, "").slice(0, 8);
 }
+
+/** What steps, captures, inputs and variables may be called. */
+export const isName = (text: string): boolean => /^[a-z][a-z0-9_]{0,62}$/.test(text);

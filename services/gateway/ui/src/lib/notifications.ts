@@ -7,6 +7,8 @@ export type Moment = RuleWrite["on"][number];
 
 /** What a rule can be told about, the most usual first. */
 export const MOMENTS: readonly (readonly [Moment, string])[] = [
+  ["incident_opened", "an incident opens"],
+  ["incident_resolved", "an incident is over"],
   ["failed", "failed"],
   ["stuck", "stuck"],
   ["timeout", "timed out"],
@@ -21,6 +23,41 @@ export const MOMENTS: readonly (readonly [Moment, string])[] = [
 const WORD: Record<string, string> = Object.fromEntries(MOMENTS);
 
 export const momentWord = (moment: string): string => WORD[moment] ?? moment.replaceAll("_", " ");
+
+/** What most people want to hear. */
+const USUAL: readonly Moment[] = ["failed", "stuck", "timeout", "error", "recovered"];
+
+/** A rule while it is written: texts as they are typed. */
+export type RuleDraft = { channel: string; on: readonly Moment[]; process: string; category: string; after: string; remind: string; active: boolean };
+
+export function ruleDraft(rule: NotifyRule | undefined, channel: string): RuleDraft {
+  if (!rule) return { channel, on: USUAL, process: "", category: "", after: "1", remind: "", active: true };
+  return {
+    channel: rule.channel_id,
+    on: rule.on,
+    process: rule.process_id ?? "",
+    category: rule.category ?? "",
+    after: String(rule.after_failures),
+    remind: rule.remind_every ?? "",
+    active: rule.active,
+  };
+}
+
+/** As the API wants it. A process has one category: naming the process says it all. */
+export function ruleFrom(draft: RuleDraft, ruleId: string): RuleWrite {
+  const process = draft.process.trim();
+  return {
+    rule_id: ruleId,
+    channel_id: draft.channel,
+    on: MOMENTS.map(([moment]) => moment).filter((moment) => draft.on.includes(moment)),
+    process_id: process || null,
+    category: process ? null : draft.category || null,
+    // No text is no number: the server says so at the field.
+    after_failures: draft.after.trim() ? Number(draft.after) : NaN,
+    remind_every: draft.remind.trim() || null,
+    active: draft.active,
+  };
+}
 
 /** `failed, stuck or good again`. */
 export function momentsText(moments: readonly string[]): string {

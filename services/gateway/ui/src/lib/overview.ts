@@ -16,8 +16,10 @@ export function countsOf({ by_status, never_run }: OverviewCounts): Count[] {
 
 const TROUBLE: readonly Tone[] = ["failed", "overdue", "error"];
 
-/** `2 of 14 processes need a look: 1 failed, 1 stuck.`, `Nothing failed: 1 not yet, 13 success.` or `All 14 processes are fine.` */
-export function overviewVerdict(overview: OverviewCounts): Part[] {
+/** `2 of 14 processes need a look: 1 failed, 1 stuck.`, `Nothing failed: 1 not yet, 13 fine.` or `All 14 processes are fine.`
+ *
+ *  A process stands as its last run, which may have been of another key: with incidents that are not over, nothing is called fine. */
+export function overviewVerdict(overview: OverviewCounts, incidents = 0): Part[] {
   const all = overview.processes;
   const one = all === 1;
   const counts = countsOf(overview);
@@ -28,6 +30,10 @@ export function overviewVerdict(overview: OverviewCounts): Part[] {
   if (inTrouble > 0) {
     return [{ text: `${inTrouble.toLocaleString("en")} of ${many(all)}`, tone: bad[0]!.tone }, { text: ` ${inTrouble === 1 ? "needs" : "need"} a look: ${listed(bad)}.` }];
   }
+  if (incidents > 0) {
+    const words = `${incidents.toLocaleString("en")} ${incidents === 1 ? "incident is" : "incidents are"} not over`;
+    return [{ text: words, tone: "failed" }, { text: `; last runs: ${listed(counts)}.` }];
+  }
   if ((overview.by_status.success ?? 0) < all) return [{ text: "Nothing failed", tone: "ok" }, { text: `: ${listed(counts)}.` }];
   return [{ text: one ? "The one process is " : `All ${all.toLocaleString("en")} processes are ` }, { text: "fine", tone: "ok" }, { text: "." }];
 }
@@ -36,7 +42,7 @@ function many(count: number): string {
   return `${count.toLocaleString("en")} ${count === 1 ? "process" : "processes"}`;
 }
 
-const listed = (counts: readonly Count[]): string => counts.map(({ count, label }) => `${count.toLocaleString("en")} ${label}`).join(", ");
+const listed = (counts: readonly Count[]): string => counts.map(({ status, count, label }) => `${count.toLocaleString("en")} ${status === "success" ? "fine" : label}`).join(", ");
 
 /** How long the state has stood, as a phrase: `stuck for`, `fine for`. */
 export function standing(status: RunStatus | null | undefined): string {

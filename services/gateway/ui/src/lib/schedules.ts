@@ -32,6 +32,7 @@ const REASON: Record<string, string> = {
   process_off: "the process was not active",
   late: "nobody was there to start it",
   invalid_inputs: "its inputs do not fit",
+  not_startable: "its connections do not allow it",
 };
 
 export function tickWords({ outcome, reason, count = 1 }: Pick<Tick, "outcome" | "reason" | "count">): { tone: Tone; word: string; why: string | null } {

@@ -123,7 +123,7 @@ function isScalarSchema(root: Schema, schema: Schema): boolean {
   return !properties && (type === undefined ? (anyOf ?? []).every((choice) => ["string", "integer", "number", "boolean", "null"].includes(String(choice.type))) : type !== "object" && type !== "array");
 }
 
-const WORDS: Record<string, string> = { ca: "CA", tls: "TLS", url: "URL", id: "Id", json: "JSON", graphql: "GraphQL", sql: "SQL", api: "API", ssh: "SSH", dns: "DNS", http: "HTTP", s3: "S3" };
+const WORDS: Record<string, string> = { ca: "CA", tls: "TLS", url: "URL", id: "ID", json: "JSON", graphql: "GraphQL", sql: "SQL", api: "API", ssh: "SSH", dns: "DNS", http: "HTTP", s3: "S3", sas: "SAS", oauth2: "OAuth 2" };
 
 /** `verify_tls` is `Verify TLS`. */
 export function labelOf(name: string): string {

@@ -102,6 +102,11 @@ export function notificationsSearch(raw: Raw): NotificationsSearch {
   return tidy({ tab: NOTIFICATION_TABS.find((one) => one === raw.tab), status: DELIVERY_STATES.find((one) => one === raw.status), channel: text(raw, "channel", 64) });
 }
 
+const INCIDENT_STATES = ["acknowledged", "resolved", "all"] as const;
+/** Without a state: what is not over. */
+export type IncidentsSearch = { state?: (typeof INCIDENT_STATES)[number]; process_id?: string };
+export const incidentsSearch = (raw: Raw): IncidentsSearch => tidy({ state: INCIDENT_STATES.find((one) => one === raw.state), process_id: text(raw, "process_id", 64) });
+
 const ADMINISTRATION_TABS = ["workers", "users", "account", "audit", "about"] as const;
 export type AdministrationSearch = { tab?: (typeof ADMINISTRATION_TABS)[number]; actor?: string; action?: string; since?: string; until?: string };
 export function administrationSearch(raw: Raw): AdministrationSearch {

@@ -9,12 +9,13 @@ function queryOf(values: Record<string, string | undefined>): string {
 }
 
 export const urls = {
-  liveStream: `${API}/events`,
+  liveStream: `${API}/events?alive=true`,
   evidence: (runId: string, evidenceId: string) => `${API}/runs/${encodeURIComponent(runId)}/evidence/${encodeURIComponent(evidenceId)}`,
   export: (format: "csv" | "json", filters: Record<string, string | undefined>) => {
     return `${API}/reports/runs.${format}${queryOf(filters)}`;
   },
   bundle: (runId: string) => `${API}/runs/${encodeURIComponent(runId)}/bundle.zip`,
+  report: (runId: string) => `${API}/runs/${encodeURIComponent(runId)}/report.pdf`,
   runJson: (runId: string) => `${API}/runs/${encodeURIComponent(runId)}`,
   definitionYaml: (processId: string) => `${API}/processes/${encodeURIComponent(processId)}`,
   /** The lasting address of a run, for sharing. */

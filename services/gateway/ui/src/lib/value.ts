@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration } from "./format";
+import { formatDuration, formatSize } from "./format";
 
 /** JSON values as one line of text, exact enough to compare: text stays text, never HTML. */
 export function showValue(value: unknown): string {
@@ -13,7 +13,7 @@ export function showValue(value: unknown): string {
 export function inUnit(what: string, value: unknown): unknown {
   if (typeof value !== "number") return value;
   if (/^(age|elapsed)$/i.test(what)) return formatDuration(value).replace(/\.0(?=\u00a0s)/, "");
-  return /^size$/i.test(what) ? formatBytes(value) : value;
+  return /^size( as rendered)?$/i.test(what) ? formatSize(value) : value;
 }
 
 const SYMBOL: Record<string, string> = {
@@ -52,6 +52,11 @@ export function changeWords(path: string, assertions: readonly { label: string }
   if (at) return `${assertions[Number(at[1])]?.label ?? `assertion ${Number(at[1]) + 1}`} (${at[2]})`;
   if (path.startsWith("findings.")) return path.slice("findings.".length);
   return path.startsWith("captures.") ? `captured ${path.slice("captures.".length)}` : path.replaceAll("_", " ");
+}
+
+/** A value of a comparison with its unit; what is not there is a dash. */
+export function showChanged(what: string, value: unknown): string {
+  return value === null || value === undefined ? "–" : showValue(inUnit(what.replace(/ \(actual\)$/, ""), value));
 }
 
 /** What an assertion says beyond the value and the rule that stand beside it; null if that is all. */

@@ -166,11 +166,11 @@ function stuckSteps(): StepView[] {
     findings:
       index === 4
         ? [
-            { label: "Nearest file", value: "invoices/R-20930.xml, 15:21, 4.1 kB" },
-            { label: "Files in the folder", value: 218 },
+            { label: "Nearest file", value: "invoices/R-20930.xml, 15:21, 4.1 kB", fleeting: false },
+            { label: "Files in the folder", value: 218, fleeting: false },
           ]
         : index < 3
-          ? [{ label: "HTTP status", value: 200 }]
+          ? [{ label: "HTTP status", value: 200, fleeting: false }]
           : [],
     evidence:
       index === 3

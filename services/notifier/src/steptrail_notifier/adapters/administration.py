@@ -1,6 +1,5 @@
 """The side of the SQL store that people see: channels, rules, the delivery log."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from steptrail_common.database import reading, writing
 from steptrail_common.errors import Conflict, InvalidInput, NotFound
 
 from steptrail_notifier.adapters.connection import insert_into, now_of
-from steptrail_notifier.adapters.rows import channel_of, channel_row, delivery_of, rule_view, shown_columns
+from steptrail_notifier.adapters.rows import channel_of, channel_row, delivery_of, rule_row, rule_view, shown_columns
 from steptrail_notifier.adapters.schema import channels, deliveries, rules
 from steptrail_notifier.domain.delivery import KEEP_TRYING
 from steptrail_notifier.ports import Channel, DeliveryFilter
@@ -61,7 +60,7 @@ class SqlAdministration:
     async def delete_channel(self, channel_id: str) -> None:
         """See `ports.NotifierStore`."""
         async with writing(self._engine) as connection:
-            await _channel(connection, channel_id)
+            await _hold_channel(connection, channel_id)
             using = await connection.scalars(
                 sa.select(rules.c.rule_id).where(rules.c.channel_id == channel_id).limit(5)
             )
@@ -87,26 +86,24 @@ class SqlAdministration:
 
     async def add_rule(self, rule: RuleWrite) -> RuleView:
         """See `ports.NotifierStore`."""
-        row = {
-            "rule_id": rule.rule_id,
-            "channel_id": rule.channel_id,
-            "process_id": rule.process_id,
-            "category": rule.category,
-            "moments": json.dumps(list(dict.fromkeys(rule.on))),
-            "after_failures": rule.after_failures,
-            "remind_every_seconds": rule.remind_every,
-            "active": rule.active,
-        }
         async with writing(self._engine) as connection:
-            target = sa.select(channels.c.channel_id).where(channels.c.channel_id == rule.channel_id)
-            if await connection.scalar(target.with_for_update()) is None:
-                raise InvalidInput.field("body.channel_id", f"there is no channel {rule.channel_id}")
-            values = row | {"created_at": await now_of(connection, self._clock)}
+            await _target(connection, rule)
+            values = rule_row(rule) | {"created_at": await now_of(connection, self._clock)}
             insert = insert_into(connection, rules).values(values).on_conflict_do_nothing()
             made = (await connection.execute(insert.returning(rules))).mappings().one_or_none()
             if made is None:
                 raise Conflict(f"there is a rule {rule.rule_id} already")
             return rule_view(made)
+
+    async def change_rule(self, rule: RuleWrite) -> RuleView:
+        """See `ports.NotifierStore`."""
+        async with writing(self._engine) as connection:
+            await _target(connection, rule)
+            change = sa.update(rules).where(rules.c.rule_id == rule.rule_id).values(rule_row(rule)).returning(rules)
+            changed = (await connection.execute(change)).mappings().one_or_none()
+            if changed is None:
+                raise NotFound(f"there is no rule {rule.rule_id}")
+            return rule_view(changed)
 
     async def delete_rule(self, rule_id: str) -> None:
         """See `ports.NotifierStore`."""
@@ -155,6 +152,20 @@ async def _channel(connection: AsyncConnection, channel_id: str) -> Channel:
     if row is None:
         raise NotFound(f"there is no channel {channel_id}")
     return channel_of(row)
+
+
+async def _hold_channel(connection: AsyncConnection, channel_id: str) -> None:
+    """Nobody deletes it, or makes a rule for it, before this transaction ends."""
+    held = sa.select(channels.c.channel_id).where(channels.c.channel_id == channel_id).with_for_update()
+    if await connection.scalar(held) is None:
+        raise NotFound(f"there is no channel {channel_id}")
+
+
+async def _target(connection: AsyncConnection, rule: RuleWrite) -> None:
+    try:
+        await _hold_channel(connection, rule.channel_id)
+    except NotFound as absent:
+        raise InvalidInput.field("body.channel_id", absent.detail) from absent
 
 
 async def _delivery(connection: AsyncConnection, delivery_id: str) -> Delivery:

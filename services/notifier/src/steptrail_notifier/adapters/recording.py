@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from steptrail_common.clock import Clock
 
+from steptrail_notifier.adapters.casework import SqlCasework
 from steptrail_notifier.adapters.connection import insert_into, now_of
 from steptrail_notifier.adapters.rows import delivery_row, note_of, note_row, outcome_of, outcome_row, rule_of
 from steptrail_notifier.adapters.schema import channels, deliveries, outcomes, processes, rules
@@ -21,7 +22,7 @@ EACH_SIDE = 150
 _BEFORE_EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class SqlRecording:
+class SqlRecording(SqlCasework):
     """See `ports.Recording`. Process rows are locked in the order of their ids, so replicas cannot deadlock."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock | None) -> None:
@@ -30,18 +31,26 @@ class SqlRecording:
         self.processes: dict[str, ProcessNote] = {}
         self.rules: Sequence[Rule] = ()
         self.channels: Mapping[str, bool] = {}
+        self.afflicted: set[str] = set()
 
     async def load(self, process_ids: Collection[str]) -> None:
         """Lock the processes, making those that are new; read rules and channels."""
-        empty = [note_row(ProcessNote(process_id, _BEFORE_EVERYTHING)) for process_id in sorted(process_ids)]
-        await self._connection.execute(insert_into(self._connection, processes).on_conflict_do_nothing(), empty)
-        wanted = sa.select(processes).where(processes.c.process_id.in_(sorted(process_ids)))
-        locked = await self._connection.execute(wanted.order_by(processes.c.process_id).with_for_update())
-        self.processes = {row["process_id"]: note_of(row) for row in locked.mappings()}
+        if process_ids:
+            await self._lock(process_ids)
         active = await self._connection.execute(sa.select(rules).where(rules.c.active).order_by(rules.c.rule_id))
         self.rules = [rule_of(row) for row in active.mappings()]
         known = await self._connection.execute(sa.select(channels.c.channel_id, channels.c.active))
         self.channels = {channel_id: is_active for channel_id, is_active in known}
+
+    async def _lock(self, process_ids: Collection[str]) -> None:
+        empty = [note_row(ProcessNote(process_id, _BEFORE_EVERYTHING)) for process_id in sorted(process_ids)]
+        await self._connection.execute(insert_into(self._connection, processes).on_conflict_do_nothing(), empty)
+        wanted = sa.select(processes).where(processes.c.process_id.in_(sorted(process_ids)))
+        locked = await self._connection.execute(wanted.order_by(processes.c.process_id).with_for_update())
+        for row in locked.mappings():
+            self.processes[row["process_id"]] = note_of(row)
+            if row["afflicted"]:
+                self.afflicted.add(row["process_id"])
 
     async def define(self, note: ProcessNote) -> None:
         """See `ports.Recording`."""
@@ -83,6 +92,17 @@ class SqlRecording:
             *(await self._connection.execute(after)).mappings(),
         ]
         return sorted(outcome_of(row) for row in rows)
+
+    async def later(self, outcome: Outcome) -> list[tuple[Outcome, Mapping[str, Any]]]:
+        """See `ports.Recording`."""
+        here = sa.tuple_(sa.literal(outcome.ended_at, outcomes.c.ended_at.type), sa.literal(outcome.run_id))
+        newer = sa.select(outcomes).where(
+            outcomes.c.process_id == outcome.process_id,
+            outcomes.c.key.is_(None) if outcome.key is None else outcomes.c.key == outcome.key,
+            sa.tuple_(outcomes.c.ended_at, outcomes.c.run_id) > here,
+        )
+        rows = await self._connection.execute(newer.order_by(outcomes.c.ended_at, outcomes.c.run_id).limit(EACH_SIDE))
+        return [(outcome_of(row), json.loads(row["event"] or "{}")) for row in rows.mappings()]
 
     async def told(self, rule_id: str, run_ids: Collection[str]) -> set[tuple[str, str]]:
         """See `ports.Recording`."""

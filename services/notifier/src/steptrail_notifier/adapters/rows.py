@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 from steptrail_common.contracts.model import format_duration
-from steptrail_common.contracts.notifier import Delivery, RuleView
+from steptrail_common.contracts.notifier import Delivery, RuleView, RuleWrite
 
 from steptrail_notifier.adapters.schema import deliveries
 from steptrail_notifier.domain.delivery import KEEP_TRYING
@@ -41,6 +41,20 @@ def rule_of(row: RowMapping) -> Rule:
         after_failures=row["after_failures"],
         remind_every_seconds=row["remind_every_seconds"],
     )
+
+
+def rule_row(rule: RuleWrite) -> dict[str, Any]:
+    """What people wrote; when the rule was made stays with the store."""
+    return {
+        "rule_id": rule.rule_id,
+        "channel_id": rule.channel_id,
+        "process_id": rule.process_id,
+        "category": rule.category,
+        "moments": json.dumps(list(dict.fromkeys(rule.on))),
+        "after_failures": rule.after_failures,
+        "remind_every_seconds": rule.remind_every,
+        "active": rule.active,
+    }
 
 
 def rule_view(row: RowMapping) -> RuleView:
@@ -88,6 +102,7 @@ def delivery_row(delivery: NewDelivery, now: datetime) -> dict[str, Any]:
         "rule_id": delivery.rule_id,
         "run_id": delivery.run_id,
         "process_id": delivery.process_id,
+        "incident_id": delivery.incident_id,
         "moment": delivery.moment,
         "body": delivery.body,
         "status": "undelivered" if delivery.refused else "pending",

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from steptrail_common.database import ID, Moment
+from steptrail_common.outbox import outbox_table
 
 metadata = sa.MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
@@ -39,6 +40,7 @@ processes = sa.Table(
     sa.Column("at", Moment, nullable=False, comment="When the latest definition was saved or deleted"),
     sa.Column("category", sa.Text),
     sa.Column("rules", sa.Text, nullable=False, comment="JSON: the notify rules of the definition"),
+    sa.Column("afflicted", sa.Boolean, nullable=False, server_default=sa.false(), comment="May stand in an incident"),
 )
 
 outcomes = sa.Table(
@@ -63,6 +65,7 @@ deliveries = sa.Table(
     sa.Column("rule_id", ID),
     sa.Column("run_id", ID),
     sa.Column("process_id", ID),
+    sa.Column("incident_id", ID),
     sa.Column("moment", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
@@ -78,6 +81,7 @@ deliveries = sa.Table(
     sa.Index(None, "channel_id", "created_at", "delivery_id"),
     sa.Index(None, "rule_id", "run_id"),
     sa.Index(None, "run_id"),
+    sa.Index(None, "incident_id"),
 )
 sa.Index(
     "ix_deliveries_due",
@@ -85,3 +89,83 @@ sa.Index(
     postgresql_where=sa.text("status = 'pending'"),
     sqlite_where=sa.text("status = 'pending'"),
 )
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("incident_id", ID, primary_key=True),
+    sa.Column("cause", ID, nullable=False, comment="What makes two runs belong to the same incident"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("failure_class", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("message", sa.Text),
+    sa.Column("first_aid", sa.Text),
+    sa.Column("target", sa.Text),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("last_seen_at", Moment, nullable=False),
+    sa.Column("last_run_id", ID, nullable=False),
+    sa.Column("last_process_id", ID, nullable=False),
+    sa.Column("last_key", sa.Text, nullable=False),
+    sa.Column("last_step_id", sa.Text, nullable=False),
+    sa.Column("runs", sa.Integer, nullable=False),
+    sa.Column("keys_open", sa.Integer, nullable=False),
+    sa.Column("openings", sa.Integer, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False, comment="Of its last line; events carry it"),
+    sa.Column("acknowledged_at", Moment),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("resolved_at", Moment),
+    sa.Column("resolved_by", sa.Text),
+    sa.Index(None, "cause", "resolved_at"),
+    sa.Index(None, "resolved_at", "incident_id"),
+)
+sa.Index(
+    "ix_incidents_open",
+    incidents.c.cause,
+    unique=True,
+    postgresql_where=sa.text("resolved_at IS NULL"),
+    sqlite_where=sa.text("resolved_at IS NULL"),
+)
+
+incident_keys = sa.Table(
+    "incident_keys",
+    metadata,
+    sa.Column("incident_id", ID, primary_key=True),
+    sa.Column("process_id", ID, primary_key=True),
+    sa.Column("key", ID, primary_key=True, comment="Empty for runs without a key"),
+    sa.Column("process_name", sa.Text, nullable=False),
+    sa.Column("step_id", sa.Text, nullable=False),
+    sa.Column("step_number", sa.Integer, nullable=False),
+    sa.Column("step_name", sa.Text, nullable=False),
+    sa.Column("runs", sa.Integer, nullable=False),
+    sa.Column("first_run_id", ID, nullable=False),
+    sa.Column("first_seen_at", Moment, nullable=False),
+    sa.Column("last_run_id", ID, nullable=False),
+    sa.Column("last_seen_at", Moment, nullable=False),
+    sa.Column("cleared_at", Moment),
+    sa.Column("cleared_run_id", ID),
+    sa.Column("cleared_by", sa.Text),
+)
+sa.Index(
+    "ix_incident_keys_open",
+    incident_keys.c.process_id,
+    incident_keys.c.key,
+    postgresql_where=sa.text("cleared_at IS NULL"),
+    sqlite_where=sa.text("cleared_at IS NULL"),
+)
+
+incident_lines = sa.Table(
+    "incident_lines",
+    metadata,
+    sa.Column("incident_id", ID, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("by", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("run_id", ID),
+)
+
+outbox = outbox_table(metadata)

@@ -1,6 +1,6 @@
 """The store in PostgreSQL or SQLite: taking events, sending, and keeping itself small."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,15 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common.clock import Clock
 from steptrail_common.database import migrate, open_engine, reading, writing
 
-from steptrail_notifier.adapters.administration import SqlAdministration
 from steptrail_notifier.adapters.connection import now_of
+from steptrail_notifier.adapters.incidents import SqlIncidents
 from steptrail_notifier.adapters.recording import SqlRecording
 from steptrail_notifier.adapters.rows import channel_of, claimed_of, delivery_row
-from steptrail_notifier.adapters.schema import channels, deliveries, outcomes
+from steptrail_notifier.adapters.schema import channels, deliveries, incident_keys, incident_lines, incidents, outcomes
 from steptrail_notifier.domain.delivery import Attempt, Step
 from steptrail_notifier.ports import Claimed, NewDelivery
 
@@ -26,16 +26,26 @@ KEEP_EVENTS = timedelta(days=3)
 KEEP_OUTCOMES = timedelta(days=400)
 """A streak of yearly runs is still a streak."""
 KEEP_DELIVERIES = timedelta(days=90)
+KEEP_INCIDENTS = timedelta(days=90)
+"""After they were resolved; so long also the keys that left and the lines of one that stays open."""
 LONGEST_ERROR = 1000
 
 
-class SqlNotifierStore(SqlAdministration):
+class SqlNotifierStore(SqlIncidents):
     """See `ports.NotifierStore`. `clock` replaces the database's clock, for tests."""
+
+    announced: Callable[[], None] = staticmethod(lambda: None)
+    """Called after a commit that put events into the outbox."""
 
     @classmethod
     def open(cls, address: str, *, clock: Clock | None = None) -> "SqlNotifierStore":
         """A store at `postgresql+asyncpg://…` or `sqlite+aiosqlite:///path`; connects when first used."""
         return cls(open_engine(address), clock)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """For the relay of its outbox."""
+        return self._engine
 
     async def start(self) -> None:
         """Bring the schema up to date."""
@@ -70,6 +80,8 @@ class SqlNotifierStore(SqlAdministration):
             recording = SqlRecording(connection, self._clock)
             await recording.load(process_ids)
             yield recording
+        if recording.has_announced:
+            self.announced()
 
     async def queue_test(self, delivery: NewDelivery, *, lease_seconds: float) -> Claimed:
         """See `ports.NotifierStore`."""
@@ -124,6 +136,15 @@ class SqlNotifierStore(SqlAdministration):
             await connection.execute(sa.delete(outcomes).where(outcomes.c.ended_at < now - KEEP_OUTCOMES))
             closed = sa.and_(deliveries.c.status != "pending", deliveries.c.created_at < now - KEEP_DELIVERIES)
             await connection.execute(sa.delete(deliveries).where(closed))
+            await _tidy_incidents(connection, now - KEEP_INCIDENTS)
+
+
+async def _tidy_incidents(connection: AsyncConnection, until: datetime) -> None:
+    """Drop what was over before."""
+    gone = sa.select(incidents.c.incident_id).where(incidents.c.resolved_at < until)
+    for table, at in ((incident_keys, incident_keys.c.cleared_at), (incident_lines, incident_lines.c.at)):
+        await connection.execute(sa.delete(table).where(sa.or_(table.c.incident_id.in_(gone), at < until)))
+    await connection.execute(sa.delete(incidents).where(incidents.c.resolved_at < until))
 
 
 def _due(now: datetime, limit: int, per_channel: int, busy: Collection[str]) -> sa.Select[Any]:

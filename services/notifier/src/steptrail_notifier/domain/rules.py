@@ -19,6 +19,7 @@ USUALLY_BAD = frozenset({"failed", "stuck", "error", "timeout"})
 """What `recovered` looks back for in a rule that names no bad moment."""
 PASSED = frozenset({"success", "warning"})
 RECOVERED, SUCCESS, FINISHED = "recovered", "success", "finished"
+INCIDENT_OPENED, INCIDENT_RESOLVED = "incident_opened", "incident_resolved"
 
 
 class _Kind(Enum):
@@ -44,6 +45,11 @@ class Rule:
         return self.process_id in (None, process_id) and self.category in (None, category)
 
     @property
+    def tells_runs(self) -> bool:
+        """Whether it looks at runs one by one; else only at incidents."""
+        return bool(self.on - {INCIDENT_OPENED, INCIDENT_RESOLVED})
+
+    @property
     def bad(self) -> frozenset[str]:
         return self.on & BAD or USUALLY_BAD
 
@@ -65,12 +71,12 @@ Told = Collection[tuple[str, str]]
 """(run_id, moment) of what a rule has told."""
 
 
-def notices(rule: Rule, series: Sequence[Outcome], new: Outcome, told: Told) -> list[Notice]:
-    """What is to be told now that `new` is known. `series` is sorted and holds it."""
+def notices(rule: Rule, series: Sequence[Outcome], new: Outcome, told: Told, *, remind: bool = True) -> list[Notice]:
+    """What is to be told now that `new` is known. `series` is sorted and holds it; `remind` of what was told."""
     counted = [outcome for outcome in series if rule.kind(outcome) is not _Kind.NEUTRAL]
     found: list[Notice] = []
     if rule.kind(new) is _Kind.HIT:
-        found = _of_hit(rule, counted, new, told)
+        found = _of_hit(rule, counted, new, told, remind=remind)
     elif rule.kind(new) is _Kind.CLEAR:
         found = _of_clear(rule, counted, new, told)
     if not any(notice.run_id == new.run_id for notice in found):
@@ -78,11 +84,11 @@ def notices(rule: Rule, series: Sequence[Outcome], new: Outcome, told: Told) -> 
     return [notice for notice in found if (notice.run_id, notice.moment) not in told]
 
 
-def _of_hit(rule: Rule, counted: Sequence[Outcome], new: Outcome, told: Told) -> list[Notice]:
+def _of_hit(rule: Rule, counted: Sequence[Outcome], new: Outcome, told: Told, *, remind: bool) -> list[Notice]:
     place = counted.index(new)
     start, stop = _streak(rule, counted, place)
     streak = counted[start:stop]
-    found = _of_streak(rule, streak, new, told)
+    found = _of_streak(rule, streak, new, told, remind=remind)
     if stop < len(counted):
         found += _recovery(rule, streak, counted[stop])
     return found
@@ -114,7 +120,7 @@ def _streak(rule: Rule, counted: Sequence[Outcome], place: int) -> tuple[int, in
     return start, stop
 
 
-def _of_streak(rule: Rule, streak: Sequence[Outcome], new: Outcome, told: Told) -> list[Notice]:
+def _of_streak(rule: Rule, streak: Sequence[Outcome], new: Outcome, told: Told, *, remind: bool = True) -> list[Notice]:
     """The streak itself, if it is long enough and not told, or a reminder of it."""
     if not rule.on & BAD or len(streak) < rule.after_failures:
         return []
@@ -123,7 +129,7 @@ def _of_streak(rule: Rule, streak: Sequence[Outcome], new: Outcome, told: Told) 
         reached = streak[rule.after_failures - 1]
         subject = max(new, reached)
         return [Notice(subject.run_id, subject.status)]
-    if rule.remind_every_seconds is None:
+    if rule.remind_every_seconds is None or not remind:
         return []
     due = max(known).ended_at + timedelta(seconds=rule.remind_every_seconds)
     return [Notice(new.run_id, new.status)] if new.ended_at >= due else []

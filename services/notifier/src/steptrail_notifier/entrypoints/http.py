@@ -19,6 +19,7 @@ from steptrail_common.contracts.notifier import (
 from steptrail_common.web import build_app, decode_cursor, encode_cursor
 
 from steptrail_notifier import handlers, queries
+from steptrail_notifier.entrypoints.incidents import incident_routes
 from steptrail_notifier.ports import DeliveryFilter, Gate, NotifierStore, Post, SigningKeys
 
 
@@ -55,6 +56,7 @@ def build_api(
     app.include_router(_channels(tools))
     app.include_router(_rules(tools))
     app.include_router(_deliveries(tools))
+    app.include_router(incident_routes(tools.store, wake=tools.wake, cursor_key=tools.cursor_key))
     return app
 
 
@@ -102,6 +104,10 @@ def _rules(tools: Tools) -> APIRouter:
     @router.post("", status_code=201)
     async def create(wanted: RuleWrite) -> RuleView:
         return await store.add_rule(wanted)
+
+    @router.put("/{rule_id}")
+    async def change(rule_id: Annotated[Slug, Path()], wanted: RuleWrite) -> RuleView:
+        return await handlers.change_rule(rule_id, wanted, store=store)
 
     @router.delete("/{rule_id}", status_code=204)
     async def delete(rule_id: Annotated[Slug, Path()]) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import structlog
 
-from steptrail_notifier.handlers import LEASE_SECONDS, send
+from steptrail_notifier.handlers import LEASE_SECONDS, forget_unseen, send
 from steptrail_notifier.ports import Claimed, NotifierStore, Post, SigningKeys
 
 IN_FLIGHT = 64
@@ -54,6 +54,8 @@ class Sender:
         """Drop what is old, at start and every hour, until cancelled."""
         while True:
             await self._store.tidy()
+            if await forget_unseen(store=self._store):
+                self.wake()
             await asyncio.sleep(TIDY_SECONDS)
 
     async def _begin(self) -> int:

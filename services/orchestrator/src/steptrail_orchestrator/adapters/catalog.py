@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from steptrail_common.contracts.catalog import (
     ConnectionRights,
+    ConnectionView,
     DefinitionSnapshot,
     ProcessSummary,
     ProcessView,
@@ -78,6 +79,17 @@ class CatalogClient:
     async def connection(self, connection_id: str) -> SealedConnection:
         answer = await self._client.request("GET", f"/connections/{connection_id}/sealed")
         return SealedConnection.model_validate_json(answer.content)
+
+    async def connections(self) -> list[ConnectionView]:
+        found: list[ConnectionView] = []
+        cursor: str | None = None
+        while True:
+            answer = await self._client.request("GET", "/connections", params={"limit": 200, "cursor": cursor})
+            page = Page[ConnectionView].model_validate_json(answer.content)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
 
     async def store_rights(self, connection_id: str, rights: ConnectionRights) -> None:
         await self._client.request("PUT", f"/connections/{connection_id}/rights", json=rights.model_dump(mode="json"))

@@ -259,5 +259,15 @@ turns = sa.Table(
     sa.Index("ix_turns_run", "run_id"),
 )
 
+inspections = sa.Table(
+    "inspections",
+    metadata,
+    sa.Column("connection_id", ID, primary_key=True),
+    sa.Column("version", sa.Integer(), nullable=False),
+    sa.Column("next_at", Moment(), nullable=False, comment="Nobody looks at the rights of its account before"),
+)
+
+archived = sa.Table("archived", metadata, sa.Column("run_id", ID, sa.ForeignKey("runs.run_id"), primary_key=True))
+
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)

@@ -114,7 +114,7 @@ def _slower(seconds: float | None, before: float | None) -> float | None:
 
 def _facts(step: StepView) -> dict[str, Any]:
     facts: dict[str, Any] = {f"captures.{name}": value for name, value in step.captures.items()}
-    facts |= {f"findings.{finding.label}": finding.value for finding in step.findings}
+    facts |= {f"findings.{finding.label}": finding.value for finding in step.findings if not finding.fleeting}
     facts |= {f"assertions[{place}].actual": outcome.actual for place, outcome in enumerate(step.assertions)}
     return facts
 

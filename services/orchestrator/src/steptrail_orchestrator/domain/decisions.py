@@ -14,7 +14,9 @@ from steptrail_orchestrator.domain.wording import span
 _LEAST_AHEAD = timedelta(milliseconds=5)
 """A wake-up is always in the future, so that a run that cannot move does not spin."""
 _PLACE_SECONDS = 5.0
-"""A run that waits for a place is woken when one is free; this is for wake-ups that passed it over."""
+"""A run that waits for a place is woken when one is free; this is for wake-ups that passed it over …"""
+_FAR_SECONDS = 300.0
+"""… and this for one that cannot be next: ten thousand of them must not keep the sweeper from others."""
 
 
 def begin(walk: Walk, now: datetime) -> None:
@@ -119,7 +121,8 @@ def _next_due(walk: Walk, world: World) -> datetime:
     if attempt is None:
         state = walk.open_step
         if state is not None and state.reason == WAITS:
-            return later(world.now, _PLACE_SECONDS)
+            far = walk.turns is not None and walk.turns.far_behind(walk.run.run_id)
+            return later(world.now, _FAR_SECONDS if far else _PLACE_SECONDS)
         return (state.next_attempt_at if state else None) or world.now
     if attempt.lease_until is not None:
         return attempt.lease_until
@@ -127,8 +130,10 @@ def _next_due(walk: Walk, world: World) -> datetime:
         later(attempt.dispatched_at, limits.notice_seconds),
         later(attempt.dispatched_at, limits.pickup_seconds),
         later(attempt.published_at or attempt.dispatched_at, limits.republish_seconds),
+        # A worker that died counts as living for a while: nobody may listen though somebody seemed to at the last look.
+        later(world.now, limits.republish_seconds),
     ]
-    return min((due for due in ahead if due > world.now), default=later(world.now, limits.republish_seconds))
+    return min(due for due in ahead if due > world.now)
 
 
 def _start_by_result(attempt: AttemptState, result: StepResult, now: datetime) -> None:
@@ -185,9 +190,10 @@ def _watch_attempt(walk: Walk, attempt: AttemptState, world: World) -> None:
             _lose(walk, state, now, f"{worker} stopped answering")
         return
     if check_type not in world.live_types:
-        if now >= later(attempt.dispatched_at, limits.pickup_seconds):
+        unheard_from = _unheard_from(attempt, world)
+        if now >= later(unheard_from, limits.pickup_seconds):
             _give_up(walk, state, check_type, now)
-        elif state.reason != "no_worker" and now >= later(attempt.dispatched_at, limits.notice_seconds):
+        elif state.reason != "no_worker" and now >= later(unheard_from, limits.notice_seconds):
             state.reason, state.message = "no_worker", f"no worker listens for {check_type}"
             walk.emit("step.started", now, state)
         return
@@ -198,6 +204,12 @@ def _watch_attempt(walk: Walk, attempt: AttemptState, world: World) -> None:
         walk.resent.append(attempt)
         walk.requests.append(walk.request(walk.chain.step(attempt.step_id), state, attempt))
         walk.repaired += 1
+
+
+def _unheard_from(attempt: AttemptState, world: World) -> datetime:
+    """Since when a worker for the attempt could have been heard: right after an outage all of them are silent."""
+    seconds = min((world.now - attempt.dispatched_at).total_seconds(), world.heard_seconds)
+    return later(world.now, -seconds)
 
 
 def _lose(walk: Walk, state: StepState, now: datetime, message: str) -> None:

@@ -27,6 +27,8 @@ _STEP = re.compile(
 )
 """A reference to a step; `has(steps.a.b)` only asks."""
 _INT64 = 2**63
+_OBJECTS = (dict, Mapping)
+"""What has names; the common one first, because asking an abstract class is slow."""
 Place = Callable[[str, int], str]
 """Encodes an inserted text for its place; the second argument is where in the text it stands."""
 
@@ -136,7 +138,7 @@ def render_all(value: Any, scope: Scope) -> Any:
 
 def condition(text: str, scope: Scope) -> bool:
     """The value of an `if`, written bare or as one `${{ … }}`. Anything but true and false is an error."""
-    parts = _split(text) if OPEN in text else [(True, text)]
+    parts = _split(text) if OPEN in text else ((True, text),)
     if len(parts) != 1 or not parts[0][0]:
         raise ExpressionError(text, "write `if` as one expression")
     value = evaluate(parts[0][1], scope)
@@ -183,7 +185,8 @@ def moment(text: str) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _split(text: str) -> list[tuple[bool, str]]:
+@lru_cache(maxsize=500)
+def _split(text: str) -> tuple[tuple[bool, str], ...]:
     """The parts of a text in order: (is an expression, its text). Quotes inside an expression may hold `}}`."""
     parts: list[tuple[bool, str]] = []
     at = 0
@@ -195,7 +198,7 @@ def _split(text: str) -> list[tuple[bool, str]]:
         at = end + len(CLOSE)
     if at < len(text):
         parts.append((False, text[at:]))
-    return parts
+    return tuple(parts)
 
 
 def _end_of_expression(text: str, at: int) -> int:
@@ -224,7 +227,7 @@ def _look_up(path: str, scope: Scope) -> Any:
         _refuse_absent(path, scope)
     value: Any = scope.values
     for depth, name in enumerate(names):
-        if not isinstance(value, Mapping) or name not in value:
+        if not isinstance(value, _OBJECTS) or name not in value:
             known = ", ".join(sorted(map(str, value))[:10]) if isinstance(value, Mapping) else ""
             where = ".".join(names[:depth]) or "the expression"
             raise ExpressionError(path, f"{where} has no {name}" + (f" (it has {known})" if known else ""))

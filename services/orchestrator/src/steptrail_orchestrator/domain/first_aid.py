@@ -42,6 +42,8 @@ OF_REASON: dict[str, str] = {
     "that it runs; pressing Try on the step asks it at once.",
     "target_rate": "Steptrail itself holds checks of this target back. An administrator can raise the rate "
     "(STEPTRAIL_TARGET_RATE), or fewer processes can ask it.",
+    "unavailable": "The server, or the gateway before it, says that it cannot serve anything now. Check that it runs "
+    "and is not overloaded or in maintenance.",
     "target_busy": "As many checks of this target as are allowed at once are still waiting for its answer. Look at why "
     "it is slow, or let an administrator raise STEPTRAIL_TARGET_CONCURRENCY.",
     "robots_txt": "The site's robots.txt does not want this page to be fetched by programs. Ask its "

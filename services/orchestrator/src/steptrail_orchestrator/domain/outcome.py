@@ -38,7 +38,8 @@ def judge(step: Step, retry: Retry, state: StepState, result: StepResult, now: d
                 return Outcome("look", StepStatus.WAITING, look_at)
         return Outcome("end", _lateness(step, state, now))
     failure = result.failure_class or FailureClass.INTERNAL
-    if failure in retry.on and may_retry(retry, state):
+    elsewhere = failure is FailureClass.WORKER_LOST  # another worker may have what this one lacks
+    if (elsewhere or failure in retry.on) and may_retry(retry, state):
         return Outcome("retry", StepStatus.RETRYING, later(now, delay_seconds(retry, state, result.run_id)))
     if failure is FailureClass.TIMEOUT and not result.ours:
         return Outcome("end", StepStatus.TIMEOUT)

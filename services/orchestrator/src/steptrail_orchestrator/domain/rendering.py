@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 from steptrail_common.contracts.checks import Check
-from steptrail_common.contracts.checks.configuration import with_values
+from steptrail_common.contracts.checks.configuration import Texts
 from steptrail_common.contracts.checks.text import Place
 from steptrail_common.contracts.definition import Assertion, Capture, Step
 
@@ -27,9 +27,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CAPTURE_TEXTS = ("jsonpath", "selector", "xpath", "regex", "header", "column", "attribute", "jsonld")
 
 
-def render_check(check: Check, scope: Scope) -> Check:
-    """The check with its values, encoded for the places its texts declare. Raises `ExpressionError`, `StepNotRun`."""
-    values = with_values(check, lambda text, place: _rendered(check, text, place, scope))
+def render_check(check: Check, scope: Scope, texts: Texts | None = None) -> Check:
+    """The check with its values, encoded for the places its texts declare. `texts`: those of this check, if somebody
+    has looked for them before. Raises `ExpressionError`, `StepNotRun`."""
+    values = (texts or Texts(check)).changed(lambda text, place: _rendered(check, text, place, scope))
     try:
         return type(check).model_validate(values)
     except ValidationError as error:

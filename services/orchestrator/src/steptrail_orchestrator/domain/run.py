@@ -1,10 +1,12 @@
 """The nouns of a run: its chain, its state, the state of its steps, and one attempt at a step."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from steptrail_common.contracts.catalog import DefinitionSnapshot, SealedConnection
+from steptrail_common.contracts.checks.configuration import Texts
 from steptrail_common.contracts.definition import Retry, Step
 from steptrail_common.contracts.model import FailureClass, RunStatus, StepStatus
 from steptrail_common.contracts.orchestrator import Trigger, Verdict
@@ -43,6 +45,7 @@ class Chain:
         self.steps = snapshot.definition.steps
         self._numbers = {step.id: number for number, step in enumerate(self.steps, 1)}
         self._static: dict[str, bool] = {}
+        self._texts: dict[str, Texts] = {}
 
     @property
     def planned(self) -> int:
@@ -62,6 +65,13 @@ class Chain:
         if found is None:
             sent = (step.check, *step.assertions, *step.capture.values())
             found = self._static[step.id] = not any("${{" in part.model_dump_json() for part in sent)
+        return found
+
+    def texts(self, step: Step) -> Texts:
+        """The texts of its check that hold expressions; looked for once."""
+        found = self._texts.get(step.id)
+        if found is None:
+            found = self._texts[step.id] = Texts(step.check)
         return found
 
     def retry(self, step: Step) -> Retry:
@@ -172,11 +182,13 @@ class World:
 
     `live_types`: check types with a live worker. `empty_queues`: whether a check type's queue is known to be empty and
     everything we owe it has been published, so that an attempt nobody took must have lost its message.
+    `heard_seconds`: for how long whoever lives could be heard without a break; who is silent longer than that is away.
     """
 
     now: datetime
     live_types: frozenset[str] = frozenset()
     empty_queues: frozenset[str] = frozenset()
+    heard_seconds: float = math.inf
 
 
 def later(moment: datetime, seconds: float) -> datetime:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import groupby
 from typing import Literal
 
 from pydantic_core import to_json
@@ -133,9 +134,9 @@ def due_ticks(planned: Planned, now: datetime, *, still_running: bool) -> tuple[
     more = ahead.fire_at is not None and ahead.fire_at <= now
     on_time = now - last_fire <= MAX_LATE
     if more or not (on_time or planned.schedule.catch_up == "once"):
-        told = [_missed(found)]
+        told = _missed(found)
     else:
-        told = [_missed(found[:-1])] if len(found) > 1 else []
+        told = _missed(found[:-1])
         told.append(_started(planned, found[-1], on_time, still_running))
     return told, replace(ahead, last_tick_at=found[-1], last_outcome=told[-1].outcome)
 
@@ -153,8 +154,10 @@ def pause_gap(planned: Planned, now: datetime) -> Tick | None:
     return Tick(found[0], found[-1], len(found), "skipped", "paused") if found else None
 
 
-def _missed(found: Sequence[datetime]) -> Tick:
-    return Tick(found[0], found[-1], len(found), "missed", "late", "nobody was there to start it in time")
+def _missed(found: Sequence[datetime]) -> list[Tick]:
+    """Told day by day (UTC), so that whoever counts days does not have to guess."""
+    days = [list(ticks) for _, ticks in groupby(found, key=lambda tick: tick.astimezone(UTC).date())]
+    return [Tick(day[0], day[-1], len(day), "missed", "late", "nobody was there to start it in time") for day in days]
 
 
 def _started(planned: Planned, at: datetime, on_time: bool, still_running: bool) -> Tick:

@@ -4,9 +4,11 @@ A run holds a place under every limit of its open attempt, from dispatch until t
 included; so a worker that dies gives its places back with its lease. A run that finds no place waits visibly.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from steptrail_common.contracts.definition import Step
 
@@ -57,7 +59,10 @@ def in_words(limit: str, places: int) -> str:
 
 
 class Turns:
-    """The places under some limits, as locked for one transaction; changed in step with what is decided."""
+    """The places under some limits, as locked for one transaction; changed in step with what is decided.
+
+    Of those that wait, only the first ones of each process have to be known: as many as there are places.
+    """
 
     def __init__(self, known: Iterable[Turn]) -> None:
         self._known = {(turn.limit, turn.run_id): turn for turn in known}
@@ -87,23 +92,45 @@ class Turns:
 
     def next_up(self) -> set[str]:
         """Runs that wait and would find a place now."""
-        return {turn.run_id for turn in self._known.values() if not turn.held and self._has_place(turn)}
+        held = Counter(turn.limit for turn in self._known.values() if turn.held)
+        under_way = self._under_way()
+        ahead: Counter[str] = Counter()
+        found = set()
+        for turn in sorted((turn for turn in self._known.values() if not turn.held), key=partial(_rank, under_way)):
+            if ahead[turn.limit] < turn.places - held[turn.limit]:
+                found.add(turn.run_id)
+            ahead[turn.limit] += 1
+        return found
+
+    def far_behind(self, run_id: str) -> bool:
+        """Whether a run waits with as many before it as there are places: others have to end before it can be next."""
+        mine = next((turn for turn in self._known.values() if turn.run_id == run_id and not turn.held), None)
+        return mine is not None and self._ahead_of(mine) >= mine.places
 
     def _has_place(self, wanted: Turn) -> bool:
         """Fewer run ahead than there are places: people before schedules, processes with less under way, older runs."""
-        others = [turn for turn in self._known.values() if turn.limit == wanted.limit and turn.run_id != wanted.run_id]
-        held = [turn for turn in others if turn.held]
-        free = wanted.places - len(held)
-        if free <= 0:
-            return False
-        under_way: dict[str, int] = {}
-        for turn in held:
-            under_way[turn.process_id] = under_way.get(turn.process_id, 0) + 1
+        held = sum(
+            turn.held for turn in self._known.values() if turn.limit == wanted.limit and turn.run_id != wanted.run_id
+        )
+        return held < wanted.places and self._ahead_of(wanted) < wanted.places - held
 
-        def rank(turn: Turn) -> tuple[bool, int, datetime, str]:
-            return (not turn.urgent, under_way.get(turn.process_id, 0), turn.since, turn.run_id)
+    def _ahead_of(self, wanted: Turn) -> int:
+        """How many that wait at the same limit come before it."""
+        under_way = self._under_way(but=wanted.run_id)
+        mine = _rank(under_way, wanted)
+        return sum(
+            not turn.held
+            and turn.limit == wanted.limit
+            and turn.run_id != wanted.run_id
+            and _rank(under_way, turn) < mine
+            for turn in self._known.values()
+        )
 
-        return sum(rank(turn) < rank(wanted) for turn in others if not turn.held) < free
+    def _under_way(self, *, but: str | None = None) -> Counter[tuple[str, str]]:
+        """Places held, by limit and process."""
+        return Counter(
+            (turn.limit, turn.process_id) for turn in self._known.values() if turn.held and turn.run_id != but
+        )
 
     def _drop(self, run_id: str) -> None:
         mine = [key for key in self._known if key[1] == run_id]
@@ -111,3 +138,7 @@ class Turns:
             del self._known[key]
         if mine:
             self.changed.add(run_id)
+
+
+def _rank(under_way: Mapping[tuple[str, str], int], turn: Turn) -> tuple[bool, int, datetime, str]:
+    return (not turn.urgent, under_way.get((turn.limit, turn.process_id), 0), turn.since, turn.run_id)

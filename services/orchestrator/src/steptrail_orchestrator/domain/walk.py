@@ -13,9 +13,11 @@ from steptrail_common.contracts.model import FailureClass, RunStatus, StepStatus
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.contracts.workers import StepRequest, StepResult
 
-from steptrail_orchestrator.domain.expressions import ExpressionError, Scope, StepNotRun, condition, moment
+from steptrail_orchestrator.domain.ends import TOLD_BY_STEPS, step_end
+from steptrail_orchestrator.domain.expressions import ExpressionError, Scope, StepNotRun, condition
 from steptrail_orchestrator.domain.rendering import render_assertions, render_captures, render_check, render_since
 from steptrail_orchestrator.domain.run import AttemptEnd, AttemptState, Chain, Limits, RunState, StepState, later
+from steptrail_orchestrator.domain.scope import scope_of
 from steptrail_orchestrator.domain.turns import WAITS, Turns, in_words, limits_of
 from steptrail_orchestrator.domain.verdict import RUN_STATUS, deciding_step, telling_step, verdict
 
@@ -144,7 +146,7 @@ class Walk:
         check, assertions, captures = step.check, step.assertions, step.capture
         if not self.chain.is_static(step):
             scope = self._scope()
-            check = render_check(check, scope)
+            check = render_check(check, scope, self.chain.texts(step))
             assertions, captures = render_assertions(assertions, scope), render_captures(captures, scope)
         return StepRequest(
             run_id=self.run.run_id,
@@ -319,16 +321,7 @@ class Walk:
 
     def _scope(self) -> Scope:
         """What expressions see now."""
-        definition = self.chain.definition
-        inputs = {
-            name: moment(value) if definition.inputs[name].type == "datetime" and isinstance(value, str) else value
-            for name, value in self.run.inputs.items()
-            if name in definition.inputs
-        }
-        steps = {step_id: {"status": state.status.value} | _values(state) for step_id, state in self.steps.items()}
-        absent = [step.id for step in self.chain.steps if not _gave_all(step, self.steps[step.id])]
-        run = {"id": self.run.run_id, "started_at": self.run.started_at, "key": self.run.key}
-        return Scope({"inputs": inputs, "vars": definition.vars, "steps": steps, "run": run}, absent)
+        return scope_of(self.chain, self.run, self.steps)
 
     def _emit_finished(self, now: datetime, step: StepState | None) -> None:
         run = self.run
@@ -345,6 +338,9 @@ class Walk:
                 "message": step.message,
                 "due_at": step.due_at,
             }
+        if run.status in TOLD_BY_STEPS:
+            scope = self._scope()
+            more["ends"] = [step_end(self.chain, spec, self.steps[spec.id], scope) for spec in self.chain.steps]
         seconds = (now - (run.started_at or run.queued_at)).total_seconds()
         text = run.verdict.text if run.verdict else None
         self.emit_run(
@@ -353,19 +349,3 @@ class Walk:
 
 
 _PENDING = StepStatus.PENDING
-
-
-def _gave_all(step: Step, state: StepState) -> bool:
-    """Whether every value the step promises is there; a step that has not run gave nothing."""
-    if state.attempt == 0 or state.status is StepStatus.SKIPPED:
-        return False
-    return all(name in state.captures or capture.optional for name, capture in step.capture.items())
-
-
-def _values(state: StepState) -> dict[str, Any]:
-    """The captures of a step as expressions see them: declared moments are moments."""
-    values = dict(state.captures)
-    for name, kind in state.capture_types.items():
-        if kind == "datetime" and isinstance(values.get(name), str):
-            values[name] = moment(values[name]) or values[name]
-    return values

@@ -6,12 +6,14 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def span(seconds: float) -> str:
-    """A duration for people: `1.9 s`, `42 s`, `30 min`, `1 min 30 s`, `3 h 12 m`, `2 d 4 h`.
+    """A duration for people: `0.02 s`, `1.9 s`, `42 s`, `30 min`, `1 min 30 s`, `3 h 12 m`, `2 d 4 h`.
 
     From 10 s on what is not said is cut off, as on a clock: the page says waits with the same rule (`formatSpan` in
     `format.ts`), so that a sentence and the step beside it never differ by a minute.
     """
     seconds = max(0.0, seconds)
+    if 0 < seconds < 0.095:
+        return f"{max(seconds, 0.01):.2f} s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = max(10, int(seconds))

@@ -20,6 +20,7 @@ from steptrail_common.contracts.orchestrator import (
     RunEvent,
     RunSummary,
     RunView,
+    SlowFrom,
     StartRun,
     TriedStep,
     Trigger,
@@ -143,6 +144,10 @@ def _runs(parts: Parts) -> APIRouter:
         behind = found.next_place
         values = {"at": utc(behind.queued_at), "id": behind.run_id} if behind else None
         return Page(items=found.items, next_cursor=encode_cursor(values, parts.cursor_key) if values else None)
+
+    @router.get("/slow")
+    async def list_slow(process_id: Annotated[list[Text], Query(max_length=200)]) -> list[SlowFrom]:
+        return await queries.list_slow(process_id, reader=parts.reader)
 
     @router.get("/runs/{run_id}")
     async def read_run(run_id: str) -> RunView:

@@ -32,13 +32,17 @@ class Ticker:
         orphan_scan_seconds: float,
         empty_queues: Callable[[], Awaitable[frozenset[str]]],
         outbox_age_seconds: Callable[[], float],
+        hears: Callable[[], bool],
     ) -> None:
-        """`outbox_age_seconds`: while something of ours waits unpublished, no message can be told to be lost."""
+        """`outbox_age_seconds`: while something of ours waits unpublished, no message can be told to be lost. `hears`:
+        whether heartbeats arrive here now; after a time when they could not, no worker is missing yet."""
         self._store = store
         self._poll_seconds = poll_seconds
         self._orphan_scan_seconds = orphan_scan_seconds
         self._empty_queues = empty_queues
         self._outbox_age_seconds = outbox_age_seconds
+        self._hears = hears
+        self._heard_from = time.monotonic()
         self._poked = asyncio.Event()
         self._next = 0.0
         self._scan_at = 0.0
@@ -55,6 +59,11 @@ class Ticker:
             self._next = at
             self._poked.set()
 
+    @property
+    def heard_seconds(self) -> float:
+        """For how long heartbeats have reached the store from here, as far as anybody noticed."""
+        return time.monotonic() - self._heard_from
+
     async def run(self) -> None:
         """Until cancelled; a transaction under way then ends first. A store that is away is asked again soon."""
         while True:
@@ -66,10 +75,13 @@ class Ticker:
                 raise
             except Unavailable as error:
                 telemetry.log.warning("ticker.store_away", detail=error.detail)
+                self._heard_from = time.monotonic()
                 self._next = time.monotonic() + _AWAY_SECONDS
             await self._pause()
 
     async def _turn(self) -> None:
+        if not self._hears():
+            self._heard_from = time.monotonic()
         await self._sweep_due()
         now = time.monotonic()
         if now >= self._scan_at:
@@ -85,7 +97,8 @@ class Ticker:
         self._next = time.monotonic() + self._poll_seconds
         while (due := await self._store.next_wake_seconds()) is not None and due <= 0:
             empty = await self._known_empty()
-            if await sweep(store=self._store, empty_queues=empty, poke=self.poke) < SWEEP_RUNS:
+            heard = self.heard_seconds
+            if await sweep(store=self._store, empty_queues=empty, heard_seconds=heard, poke=self.poke) < SWEEP_RUNS:
                 break
         self.poke(due)
 

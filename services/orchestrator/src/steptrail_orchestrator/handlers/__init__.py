@@ -1,7 +1,7 @@
 """Use cases: one asynchronous function each, ports as keyword arguments."""
 
 from steptrail_orchestrator.handlers.boarding import Boarding
-from steptrail_orchestrator.handlers.keeping import forget_old_runs
+from steptrail_orchestrator.handlers.keeping import Archive, forget_old_runs
 from steptrail_orchestrator.handlers.probing import test_connection, try_step
 from steptrail_orchestrator.handlers.replaying import replay
 from steptrail_orchestrator.handlers.running import cancel_run, start_run
@@ -15,6 +15,7 @@ from steptrail_orchestrator.handlers.scheduling import (
 from steptrail_orchestrator.handlers.walking import accept_results, note_heartbeats, repair_orphans, sweep
 
 __all__ = [
+    "Archive",
     "Boarding",
     "accept_results",
     "cancel_run",

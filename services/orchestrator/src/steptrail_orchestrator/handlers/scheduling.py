@@ -5,7 +5,7 @@ from datetime import datetime
 
 from steptrail_common import telemetry
 from steptrail_common.contracts.definition import Definition
-from steptrail_common.errors import InvalidInput, NotFound, Unavailable
+from steptrail_common.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 from steptrail_orchestrator.domain.inputs import checked_inputs, key_of
 from steptrail_orchestrator.domain.schedules import Planned, planned_schedules
@@ -82,6 +82,8 @@ async def _prepared(planned: Planned, catalog: Catalog, run_id: str) -> RunOrder
         inputs = checked_inputs(chain.definition, planned.schedule.inputs, path="schedule.inputs")
     except NotFound:
         return Refusal("process_deleted", "the process was deleted")
+    except Conflict as error:  # a connection that is missing, or whose account nobody accepted
+        return Refusal("not_startable", error.detail)
     except InvalidInput as error:
         return Refusal("invalid_inputs", error.detail)
     return RunOrder(run_id, chain, "schedule", INITIATOR, key_of(chain.definition, inputs), inputs)

@@ -1,6 +1,7 @@
 """Taking answers and letting time pass: what moves runs on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -65,12 +66,16 @@ async def note_heartbeats(deliveries: Sequence[Delivery], *, store: RunStore, li
     await store.beat(beats, lease_seconds=limits.lease_seconds, grace_seconds=limits.grace_seconds)
 
 
-async def sweep(*, store: RunStore, empty_queues: frozenset[str], poke: Poke) -> int:
-    """Handle what is due: retries, looks, lost workers, lost messages, deadlines. Returns the number of runs."""
+async def sweep(*, store: RunStore, empty_queues: frozenset[str], heard_seconds: float, poke: Poke) -> int:
+    """Handle what is due: retries, looks, lost workers, lost messages, deadlines. Returns the number of runs.
+
+    `heard_seconds`: for how long heartbeats could reach the store through this replica.
+    """
 
     def decision(scene: Scene) -> None:
+        world = replace(scene.world, heard_seconds=heard_seconds)
         for walk in scene.walks.values():
-            decisions.tick(walk, scene.world)
+            decisions.tick(walk, world)
 
     decided = await store.decide_due(decision, empty_queues=empty_queues, limit=SWEEP_RUNS)
     poke(decided.wake_in_seconds)

@@ -1,5 +1,6 @@
 """The writing side of the SQL store: one transaction over some processes and runs."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from steptrail_common.contracts.schedules import ScheduleMissed
 
 from steptrail_reporting.adapters.rows import process_of, process_row, run_of, run_row, step_of, step_row
-from steptrail_reporting.adapters.schema import counters, processes, runs, steps
+from steptrail_reporting.adapters.schema import counters, missed_starts, processes, runs, steps
 from steptrail_reporting.domain.facts import RunFacts, StepFacts
 from steptrail_reporting.domain.process import CANCELLED, Ended, ProcessFacts
 from steptrail_reporting.domain.rollup import Cell
@@ -31,10 +33,11 @@ class SqlRecording:
         """Lock the processes, making those that are new, then read the runs."""
         empty = [process_row(ProcessFacts(process_id)) for process_id in sorted(process_ids)]
         await self._connection.execute(self._insert(processes).on_conflict_do_nothing(), empty)
-        wanted = sa.select(processes).where(processes.c.process_id.in_(sorted(process_ids)))
+        wanted = sa.select(processes).where(_one_of(self._connection, processes.c.process_id, process_ids))
         locked = await self._connection.execute(wanted.order_by(processes.c.process_id).with_for_update())
         self.processes = {row["process_id"]: process_of(row) for row in locked.mappings()}
-        self.runs = await read_runs(self._connection, sa.select(runs).where(runs.c.run_id.in_(sorted(run_ids))))
+        mine = _one_of(self._connection, runs.c.run_id, run_ids)
+        self.runs = await read_runs(self._connection, sa.select(runs).where(mine))
         self._stored_steps = {
             (run.run_id, step.step_id): replace(step) for run in self.runs.values() for step in run.steps.values()
         }
@@ -63,6 +66,13 @@ class SqlRecording:
         insert = self._insert(counters)
         grown = counters.c.count + insert.excluded["count"]
         await self._write(insert.on_conflict_do_update(index_elements=_key(counters), set_={"count": grown}), added)
+
+    async def save_missed(self, missed: Collection[ScheduleMissed]) -> None:
+        """See `ports.Recording`."""
+        rows = sorted((event.schedule_id, event.tick_at, event.process_id, event.count) for event in missed)
+        names = ("schedule_id", "tick_at", "process_id", "count")
+        statement = self._insert(missed_starts).on_conflict_do_nothing()
+        await self._write(statement, [dict(zip(names, row, strict=True)) for row in rows])
 
     async def save_processes(self, changed: Collection[ProcessFacts]) -> None:
         """See `ports.Recording`."""
@@ -117,12 +127,21 @@ async def read_runs(connection: AsyncConnection, wanted: sa.Select[Any]) -> dict
     """The runs a query selects, with their steps, in the query's order."""
     found = {row["run_id"]: run_of(row) for row in (await connection.execute(wanted)).mappings()}
     if found:
+        mine = _one_of(connection, steps.c.run_id, found)
         parts = await connection.execute(
-            sa.select(steps).where(steps.c.run_id.in_(found)).order_by(steps.c.run_id, steps.c.number, steps.c.step_id)
+            sa.select(steps).where(mine).order_by(steps.c.run_id, steps.c.number, steps.c.step_id)
         )
         for row in parts.mappings():
             found[row["run_id"]].steps[row["step_id"]] = step_of(row)
     return found
+
+
+def _one_of(connection: AsyncConnection, column: sa.ColumnElement[Any], ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """`column IN ids` with one bind, so that every number of ids is the same prepared statement."""
+    if connection.dialect.name == "postgresql":
+        return column == sa.any_(sa.bindparam(None, sorted(ids), type_=postgresql.ARRAY(sa.Text())))
+    listed = sa.func.json_each(json.dumps(sorted(ids))).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
 
 
 def _key(table: sa.Table) -> list[str]:

@@ -64,6 +64,9 @@ sa.Index(
     postgresql_where=sa.text("status_changed"),
     sqlite_where=sa.text("status_changed"),
 )
+sa.Index("ix_runs_search", runs.c.search, postgresql_using="gin", postgresql_ops={"search": "gin_trgm_ops"}).ddl_if(
+    dialect="postgresql"
+)
 
 steps = sa.Table(
     "steps",
@@ -84,6 +87,16 @@ steps = sa.Table(
     sa.Column("duration_bucket", sa.Integer, comment="Of passed steps"),
     sa.Column("queue_wait_seconds", sa.Float),
     sa.Column("queue_wait_bucket", sa.Integer),
+)
+
+missed_starts = sa.Table(
+    "missed_starts",
+    metadata,
+    sa.Column("schedule_id", ID, primary_key=True),
+    sa.Column("tick_at", Moment, primary_key=True),
+    sa.Column("process_id", ID, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False, comment="Ticks in a row, all on the UTC day of the first"),
+    sa.Index(None, "process_id", "tick_at"),
 )
 
 counters = sa.Table(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from steptrail_common.database import migrate, open_engine, reading, writing
 from steptrail_reporting.adapters import overview
 from steptrail_reporting.adapters.recording import SqlRecording, read_runs
 from steptrail_reporting.adapters.rows import fact_of, process_of
-from steptrail_reporting.adapters.schema import counters, processes, runs, steps
+from steptrail_reporting.adapters.schema import counters, missed_starts, processes, runs, steps
 from steptrail_reporting.domain.facts import UNKNOWN, RunFacts
 from steptrail_reporting.domain.figures import Tallies
 from steptrail_reporting.domain.overview import OverviewPlace
@@ -125,6 +125,18 @@ class SqlFactStore:
             for day, measure, bucket, count in await connection.execute(query):
                 if count:
                     found.setdefault(day, Counter())[scope, measure, bucket] = int(count)
+        return dict(found)
+
+    async def missed(self, process_id: str, period: Period) -> dict[date, int]:
+        """See `ports.FactStore`."""
+        at = missed_starts.c.tick_at
+        mine = sa.select(at, missed_starts.c.count).where(
+            missed_starts.c.process_id == process_id, at >= period.since, at < period.until
+        )
+        found: Counter[date] = Counter()
+        async with reading(self._engine) as connection:
+            for tick_at, count in await connection.execute(mine):
+                found[tick_at.astimezone(UTC).date()] += count
         return dict(found)
 
     async def last_runs(self, process_id: str, limit: int) -> list[RunFacts]:

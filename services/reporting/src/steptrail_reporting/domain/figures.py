@@ -24,7 +24,8 @@ ACCOUNTING = (
     f"percentiles are read from logarithmic buckets and are within ±{RELATIVE_ERROR:.0%}. Time to recover: from "
     "the first run that ended failed, stuck or timeout to the next that passed, of recoveries in the period. "
     "Queue wait: from dispatch of a step to its start by a worker. Time without runs is not measured and not "
-    "counted as up."
+    "counted as up. Missed starts: scheduled ticks that were found too late to be made; they are no runs, are in no "
+    "rate, and count at the time they were due."
 )
 
 
@@ -34,6 +35,7 @@ def process_figures(
     tallies: Tallies,
     changes: Iterable[Ended],
     names: Mapping[str, StepName],
+    missed: Mapping[date, int],
 ) -> ProcessFigures:
     """Figures of a period. `changes`: status changes up to its end, with enough before it to find the open outage."""
     by_status = _with_prefix(tallies, WHOLE_RUN, STATUS)
@@ -52,18 +54,20 @@ def process_figures(
         mean_time_to_recover_seconds=mean_time_to_recover(changes, since=period.since),
         queue_wait_p95_seconds=percentile(_histogram(tallies, WHOLE_RUN, QUEUE_WAIT), 0.95),
         retries=tallies.get((WHOLE_RUN, RETRIES, 0), 0),
+        missed_starts=sum(missed.values()),
         steps=_steps(tallies, names),
         accounting=ACCOUNTING,
     )
 
 
-def trend_days(scope: str, days: Mapping[date, Tallies]) -> list[TrendDay]:
-    """The days with runs of a scope (nothing for the whole run), oldest first."""
+def trend_days(scope: str, days: Mapping[date, Tallies], missed: Mapping[date, int]) -> list[TrendDay]:
+    """The days with runs of a scope (nothing for the whole run) or with missed starts, oldest first."""
     told = []
-    for day, tallies in sorted(days.items()):
+    for day in sorted(days.keys() | missed.keys()):
+        tallies = days.get(day, {})
         by_status = _with_prefix(tallies, scope, STATUS)
         durations = _histogram(tallies, scope, DURATION)
-        if by_status:
+        if by_status or day in missed:
             told.append(
                 TrendDay(
                     day=day,
@@ -72,6 +76,7 @@ def trend_days(scope: str, days: Mapping[date, Tallies]) -> list[TrendDay]:
                     success_rate=success_rate(by_status),
                     p50_seconds=percentile(durations, 0.50),
                     p95_seconds=percentile(durations, 0.95),
+                    missed_starts=missed.get(day, 0),
                 )
             )
     return told

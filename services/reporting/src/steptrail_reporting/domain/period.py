@@ -29,6 +29,11 @@ class Period:
         return (first.date(), end.date() - timedelta(days=1)), edges
 
 
+def whole_days(first: date, last: date) -> Period:
+    """Two UTC days and all between them."""
+    return Period(datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC))
+
+
 def _midnight_from(moment: datetime) -> datetime:
     midnight = datetime.combine(moment.date(), time(), UTC)
     return midnight if midnight == moment else midnight + timedelta(days=1)

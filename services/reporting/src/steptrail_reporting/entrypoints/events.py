@@ -8,14 +8,21 @@ from steptrail_common.bus.port import Bus, Delivery, Reject, Subscription
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.events import read_events
 from steptrail_common.contracts.orchestrator import RunEvent
+from steptrail_common.contracts.schedules import ScheduleMissed
 from steptrail_common.replays import ReplayAsker
 
 from steptrail_reporting.handlers import Fact, record
 from steptrail_reporting.ports import FactStore
 
 EVENTS = Subscription(
-    queue="steptrail.reporting.v1", patterns=("run.#", "step.#", "process.#"), batch_max=200, concurrency=1
+    queue="steptrail.reporting.v1",
+    patterns=("run.#", "step.#", "process.#", "schedule.missed.#"),
+    batch_max=50,
+    concurrency=1,
+    batch_seconds=0.1,
 )
+"""Each message may hold up to a hundred events. What a run tells within a tenth of a second is written once: it is read
+back with all its steps for every batch, and live views do not come from here."""
 
 log = structlog.get_logger()
 
@@ -38,4 +45,4 @@ def facts_of(delivery: Delivery) -> list[Fact]:
         events = [data for _, data in read_events(delivery.message.body)]
     except ValueError as error:
         raise Reject(f"{delivery.routing_key}: {str(error)[:500]}") from error
-    return [data for data in events if isinstance(data, RunEvent | ProcessSaved | ProcessDeleted)]
+    return [data for data in events if isinstance(data, RunEvent | ProcessSaved | ProcessDeleted | ScheduleMissed)]

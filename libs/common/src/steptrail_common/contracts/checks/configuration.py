@@ -4,8 +4,10 @@ A kind's class answers for all of it: the catalog reads which subjects and conne
 its texts by their places, the plan asks what it touches, the editor gets its JSON Schema.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from functools import cache, reduce
+from operator import getitem
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -61,13 +63,17 @@ class CheckConfiguration(Contract):
         """
         return ()
 
+    def misfit(self, settings: ConnectionSettings) -> tuple[str, str] | None:
+        """(field of the check, why it cannot be done with a connection of these settings), though its kind fits."""
+        return None
+
     def shares_answer(self) -> bool:
         """Whether this very check, asked twice at the same moment, may be done once: only if looking has no effect."""
         return False
 
     def filled(self, change: Callable[[str, Place], Json]) -> Self:
         """A copy for display: texts with expressions are what `change` makes of them; nothing is validated."""
-        texts = with_values(self, change)
+        texts = Texts(self).changed(change)
         made = {
             name: item if isinstance(item, str | list | dict | int | float) else getattr(self, name)
             for name, item in texts.items()
@@ -76,25 +82,41 @@ class CheckConfiguration(Contract):
         return self.model_copy(update=made)
 
 
-def with_values(configuration: BaseModel, change: Callable[[str, Place], Json]) -> dict[str, Any]:
-    """The fields that are set, by name and as JSON, with `change(text, place)` for every text that holds `${{`."""
-    dumped = configuration.model_dump(mode="json", by_alias=False, exclude_unset=True)
-    found: dict[str, Any] = _walked(configuration, dumped, Place.VALUE, change)
-    return found
+class Texts:
+    """The texts of a configuration that hold `${{`, and where they stand: looked for once, given values often."""
+
+    def __init__(self, configuration: BaseModel) -> None:
+        self._fields = configuration.model_dump(mode="json", by_alias=False, exclude_unset=True)
+        self._found = list(_found(configuration, self._fields, Place.VALUE, ()))
+
+    def changed(self, change: Callable[[str, Place], Json]) -> dict[str, Any]:
+        """The fields that are set, by name and as JSON, with `change(text, place)` for every such text."""
+        fields = self._fields.copy() if all(len(path) == 1 for path, *_ in self._found) else deepcopy(self._fields)
+        for (*outer, last), text, place in self._found:
+            reduce(getitem, outer, fields)[last] = change(text, place)
+        return fields
 
 
-def _walked(value: Any, dumped: Any, place: Place, change: Callable[[str, Place], Json]) -> Any:
-    """`value` tells the models (and with them the places), `dumped` the JSON; both have the same form."""
+def _found(
+    value: Any, dumped: Any, place: Place, path: tuple[Any, ...]
+) -> Iterator[tuple[tuple[Any, ...], str, Place]]:
+    """Path, text and place of each. `value` tells the models (and with them the places), `dumped` the JSON; both have
+    the same form."""
     if isinstance(dumped, str):
-        return change(dumped, place) if OPEN in dumped and place is not Place.VERBATIM else dumped
+        if OPEN in dumped and place is not Place.VERBATIM:
+            yield path, dumped, place
+        return
     if isinstance(value, BaseModel):
         places = _places(type(value))
-        return {name: _walked(getattr(value, name), item, places[name], change) for name, item in dumped.items()}
-    if isinstance(dumped, list):
-        return [_walked(one, item, place, change) for one, item in zip(value, dumped, strict=True)]
-    if isinstance(dumped, dict):
-        return {key: _walked(value[key], item, place, change) for key, item in dumped.items()}
-    return dumped
+        inner = [(name, getattr(value, name), item, places[name]) for name, item in dumped.items()]
+    elif isinstance(dumped, list):
+        inner = [(at, one, item, place) for at, (one, item) in enumerate(zip(value, dumped, strict=True))]
+    elif isinstance(dumped, dict):
+        inner = [(key, value[key], item, place) for key, item in dumped.items()]
+    else:
+        return
+    for at, one, item, its_place in inner:
+        yield from _found(one, item, its_place, (*path, at))
 
 
 @cache

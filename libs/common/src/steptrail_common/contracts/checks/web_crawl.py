@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from steptrail_common.contracts.checks.configuration import CheckConfiguration, Touch, address_touch
+from steptrail_common.contracts.checks.configuration import CheckConfiguration, Touch, address_touch, below
 from steptrail_common.contracts.checks.http import HTTP_CAPTURES, HTTP_SUBJECTS, http_touches
 from steptrail_common.contracts.checks.text import HeaderValue, Url, UrlPath
 from steptrail_common.contracts.connections import ConnectionSettings
@@ -21,6 +21,7 @@ Selector = Annotated[str, Field(min_length=1, max_length=1000)]
 """What a browser looks for: a CSS selector, `text=…` or `xpath=…`."""
 Pattern = Annotated[str, Field(min_length=1, max_length=1000)]
 HostName = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9.-]{1,253}$")]
+SIGNS_IN = "signs in through its login form"
 VERBS = ("click", "fill", "press", "select", "wait", "pause", "scroll")
 
 
@@ -114,6 +115,12 @@ class Browser(Contract):
     )
 
 
+WITHOUT_CLIENT_CERTIFICATE = (
+    "a browser cannot identify with the client_certificate of the connection: leave render and browser away, "
+    "or use a connection without it"
+)
+
+
 class WebCrawl(CheckConfiguration):
     """Fetch a page and look into it; with `crawl` its site as well, with `render` or `browser` as Chromium shows it."""
 
@@ -153,8 +160,12 @@ class WebCrawl(CheckConfiguration):
     def touches(self, settings: ConnectionSettings | None) -> Iterator[Touch]:
         for kind, target, detail in http_touches("GET", self.url, self.connection, self.path, settings):
             yield Touch(kind, target, f"{detail or ''} {self._manner}".strip() or None)
+        if (login := getattr(settings, "login", None)) is not None:
+            yield address_touch("GET", below(getattr(settings, "base_url", ""), login.path))._replace(detail=SIGNS_IN)
         if self.crawl is not None:
             yield from (Touch("host", host, "pages of the crawl") for host in self.crawl.hosts)
+            if self.crawl.links == "all":
+                yield Touch("host", "every host its pages link to", "HEAD, whether the links work")
             if isinstance(self.crawl.sitemap, str):
                 yield address_touch("GET", self.crawl.sitemap)
 
@@ -163,6 +174,11 @@ class WebCrawl(CheckConfiguration):
         if self.crawl is not None:
             return f"and up to {self.crawl.max_pages - 1} pages it links to"
         return "in a browser, with everything it loads" if self.rendered else ""
+
+    def misfit(self, settings: ConnectionSettings) -> tuple[str, str] | None:
+        if self.rendered and getattr(settings, "client_certificate", None):
+            return "browser" if self.browser is not None else "render", WITHOUT_CLIENT_CERTIFICATE
+        return None
 
     def shares_answer(self) -> bool:
         return self.browser is None or not self.browser.actions

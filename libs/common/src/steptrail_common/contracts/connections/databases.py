@@ -1,13 +1,11 @@
 """Settings of connections to databases: typed fields, never a free address."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from steptrail_common.contracts.connections.base import Connected
-
-MAX_CERTIFICATE_CHARACTERS = 65_536
-_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+from steptrail_common.contracts.connections.certificates import MAX_CERTIFICATE_CHARACTERS, certificate_pem
 
 Host = Annotated[
     str,
@@ -46,17 +44,32 @@ class _Server(Connected):
     @field_validator("ca_certificate")
     @classmethod
     def _is_pem(cls, value: str | None) -> str | None:
-        if value is None or not value.strip():
-            return None
-        if "PRIVATE KEY" in value:
-            raise ValueError("holds a private key: paste the certificate only")
-        if _BEGIN not in value or _END not in value:
-            raise ValueError(f"must be a certificate in PEM form, from {_BEGIN} to {_END}")
-        return value.strip() + "\n"
+        return certificate_pem(value)
 
 
-class PostgresqlSettings(_Server):
-    """A PostgreSQL database. Secret: `password`."""
+class _Identified(_Server):
+    """Servers that may ask for a certificate of ours. Its key is the secret `client_key`."""
+
+    client_certificate: str | None = Field(
+        default=None,
+        max_length=MAX_CERTIFICATE_CHARACTERS,
+        description="The certificate (PEM) to identify with in TLS; its key is the secret `client_key`",
+    )
+
+    @field_validator("client_certificate")
+    @classmethod
+    def _client_is_pem(cls, value: str | None) -> str | None:
+        return certificate_pem(value)
+
+    @model_validator(mode="after")
+    def _identifies_in_tls(self) -> Self:
+        if self.client_certificate and self.tls == "disable":
+            raise ValueError("a client certificate is shown in TLS only: set tls to require or verify-full")
+        return self
+
+
+class PostgresqlSettings(_Identified):
+    """A PostgreSQL database. Secrets: `password`, `client_key`."""
 
     kind: Literal["postgresql"]
     port: int = Field(default=5432, ge=1, le=65535, description="Port of the server")
@@ -64,8 +77,8 @@ class PostgresqlSettings(_Server):
     username: Annotated[Username, Field(max_length=63)]
 
 
-class MysqlSettings(_Server):
-    """A MySQL or MariaDB database. Secret: `password`."""
+class MysqlSettings(_Identified):
+    """A MySQL or MariaDB database. Secrets: `password`, `client_key`."""
 
     kind: Literal["mysql"]
     port: int = Field(default=3306, ge=1, le=65535, description="Port of the server")
@@ -80,13 +93,6 @@ class MssqlSettings(_Server):
     port: int = Field(default=1433, ge=1, le=65535, description="Port of the server; named instances have one as well")
     database: Annotated[str, Field(min_length=1, max_length=128, description="Name of the database")]
     username: Username
-
-    @field_validator("ca_certificate")
-    @classmethod
-    def _not_taken(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("its driver trusts what the worker's machine trusts: install the authority there")
-        return value
 
 
 class OracleSettings(_Server):
@@ -106,8 +112,8 @@ class OracleSettings(_Server):
     username: Username
 
 
-class MongodbSettings(_Server):
-    """One member of a MongoDB deployment, or a router (mongos). Secret: `password`."""
+class MongodbSettings(_Identified):
+    """One member of a MongoDB deployment, or a router (mongos). Secrets: `password`, `client_key`."""
 
     kind: Literal["mongodb"]
     port: int = Field(default=27017, ge=1, le=65535, description="Port of the server")

@@ -66,7 +66,8 @@ class HttpSettings(Connected):
     ca_certificate: str | None = Field(
         default=None,
         max_length=MAX_CERTIFICATE_CHARACTERS,
-        description="The certificate (PEM) of the authority that signed the server's, unless this machine trusts it",
+        description="The certificate (PEM) of the authority that signed the server's, unless this machine trusts it; "
+        "with its revocation list (PEM) behind it, revoked certificates are refused",
     )
     client_certificate: str | None = Field(
         default=None,

@@ -1,6 +1,7 @@
 """The connection to MongoDB, and events that wait inside documents."""
 
 import base64
+import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import wraps
@@ -16,6 +17,7 @@ from steptrail_common.bus.port import Destination, Message
 from steptrail_common.errors import ConfigurationError, Unavailable
 from steptrail_common.telemetry import inject
 
+from steptrail_catalog.domain.summary import has_board
 from steptrail_catalog.ports import Told
 
 Document = dict[str, Any]
@@ -56,11 +58,19 @@ class MongoCatalog:
             self._client = self._open()
         database = self.database
         await database.processes.create_index([("deleted", 1), ("sort_name", 1), ("_id", 1)])
-        for name in ("category", "owner", "tags", "connections"):
+        for name in ("category", "owner", "tags", "connections", "board"):
             await database.processes.create_index(name)
         await database.revisions.create_index([("process_id", 1), ("revision", -1)])
         for collection in (database.processes, database.connections):
             await collection.create_index("pending.dedup_id", sparse=True)
+        await self._note_boards()
+
+    async def _note_boards(self) -> None:
+        """Processes saved before lists asked for it learn whether they have a stuck board."""
+        processes = self.database.processes
+        async for head in processes.find({"board": {"$exists": False}}, {"current.definition": 1, "revision": 1}):
+            board = has_board(json.loads(head["current"]["definition"]))
+            await processes.update_one({"_id": head["_id"], "revision": head["revision"]}, {"$set": {"board": board}})
 
     def _open(self) -> AsyncMongoClient[Document]:
         try:

@@ -184,7 +184,9 @@ def _query(wanted: ProcessFilter) -> Document:
         query["_id"] = {"$in": list(wanted.ids)}
     if wanted.tags:
         query["tags"] = {"$all": list(wanted.tags)}
-    for name, value in (("category", wanted.category), ("owner", wanted.owner), ("active", wanted.active)):
-        if value is not None:
+    if wanted.connection_id is not None:
+        query["connections"] = wanted.connection_id
+    for name in ("category", "owner", "active", "board"):
+        if (value := getattr(wanted, name)) is not None:
             query[name] = value
     return query

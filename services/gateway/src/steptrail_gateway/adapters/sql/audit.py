@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common.contracts.gateway import AuditEntry
 from steptrail_common.database import available, sqlstate, writing
 from steptrail_common.errors import InvalidInput
+from steptrail_common.grouping import Grouped
 
 from steptrail_gateway.adapters.sql.schema import audit
 from steptrail_gateway.domain.audit import FIRST_HASH, Deed, chained_hash
@@ -54,7 +55,7 @@ async def doing(engine: AsyncEngine, deed: Deed, at: datetime) -> AsyncIterator[
     async with changing(engine) as connection:
         await _lock(connection)
         yield connection
-        await _append(connection, deed, at)
+        await _append(connection, [(deed, at)])
 
 
 async def _lock(connection: AsyncConnection) -> None:
@@ -62,23 +63,26 @@ async def _lock(connection: AsyncConnection) -> None:
         await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
-async def _append(connection: AsyncConnection, deed: Deed, at: datetime) -> AuditEntry:
+async def _append(connection: AsyncConnection, deeds: Sequence[tuple[Deed, datetime]]) -> list[AuditEntry]:
     newest = sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
     last = (await connection.execute(newest)).first()
-    number, previous = (last.number + 1, last.hash) if last is not None else (1, FIRST_HASH)
-    entry = AuditEntry(
-        number=number,
-        at=at,
-        actor=deed.actor,
-        action=deed.action,
-        object=deed.object,
-        detail=deed.detail,
-        address=deed.address,
-        hash=chained_hash(previous, number, at, deed),
-    )
-    values = {**dict(entry), "detail": json.dumps(entry.detail)}
-    await connection.execute(audit.insert().values(values))
-    return entry
+    before, previous = (last.number, last.hash) if last is not None else (0, FIRST_HASH)
+    entries = []
+    for number, (deed, at) in enumerate(deeds, before + 1):
+        previous = chained_hash(previous, number, at, deed)
+        entry = AuditEntry(
+            number=number,
+            at=at,
+            actor=deed.actor,
+            action=deed.action,
+            object=deed.object,
+            detail=deed.detail,
+            address=deed.address,
+            hash=previous,
+        )
+        entries.append(entry)
+    await connection.execute(audit.insert(), [{**dict(one), "detail": json.dumps(one.detail)} for one in entries])
+    return entries
 
 
 class SqlAuditLog:
@@ -86,11 +90,15 @@ class SqlAuditLog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._appended = Grouped[tuple[Deed, datetime], AuditEntry](self._append)
 
     async def append(self, deed: Deed, at: datetime) -> AuditEntry:
+        return await self._appended((deed, at))
+
+    async def _append(self, deeds: Sequence[tuple[Deed, datetime]]) -> Sequence[AuditEntry]:
         async with changing(self._engine) as connection:
             await _lock(connection)
-            return await _append(connection, deed, at)
+            return await _append(connection, deeds)
 
     async def list(
         self,

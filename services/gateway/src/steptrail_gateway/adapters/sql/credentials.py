@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 from steptrail_common.database import Moment
 from steptrail_common.errors import NotFound
+from steptrail_common.grouping import Grouped
 
 from steptrail_gateway.adapters.sql.audit import changing, doing, reading
 from steptrail_gateway.adapters.sql.schema import attempts, codes, sessions, tokens, users
@@ -26,6 +27,8 @@ class SqlCredentials:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._session_rows = Grouped[str, sa.Row[Any] | None](lambda hashes: self._with_users(sessions, hashes))
+        self._token_rows = Grouped[str, sa.Row[Any] | None](lambda hashes: self._with_users(tokens, hashes))
 
     async def add_session(self, session: Session, deed: Deed, *, replaces: str | None) -> None:
         async with doing(self._engine, deed, session.created_at) as connection:
@@ -34,7 +37,7 @@ class SqlCredentials:
             await connection.execute(sessions.insert().values(_values(sessions, session)))
 
     async def session(self, token_hash: str) -> tuple[Session, User] | None:
-        row = await self._with_user(sessions, sessions.c.token_hash == token_hash)
+        row = await self._session_rows(token_hash)
         return (_session_of(row), user_of(row)) if row is not None else None
 
     async def touch_session(self, session_id: str, at: datetime) -> None:
@@ -51,7 +54,7 @@ class SqlCredentials:
             await connection.execute(tokens.insert().values(_values(tokens, token)))
 
     async def token(self, token_hash: str) -> tuple[ApiToken, User] | None:
-        row = await self._with_user(tokens, tokens.c.token_hash == token_hash)
+        row = await self._token_rows(token_hash)
         return (_token_of(row), user_of(row)) if row is not None else None
 
     async def touch_token(self, token_id: str, at: datetime) -> None:
@@ -134,10 +137,12 @@ class SqlCredentials:
             await connection.execute(codes.delete().where(codes.c.expires_at <= at))
             await connection.execute(attempts.delete().where(attempts.c.window_started_at <= at - window))
 
-    async def _with_user(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Row[Any] | None:
+    async def _with_users(self, table: sa.Table, hashes: Sequence[str]) -> list[sa.Row[Any] | None]:
+        """Read after all of them were asked for: what was revoked before is not found."""
+        asked = _joined(table, table.c.token_hash.in_(sorted(set(hashes))))
         async with reading(self._engine) as connection:
-            row: sa.Row[Any] | None = (await connection.execute(_joined(table, condition))).first()
-        return row
+            found = {row._mapping[table.c.token_hash]: row for row in await connection.execute(asked)}
+        return [found.get(one) for one in hashes]
 
 
 def _joined(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:

@@ -20,7 +20,7 @@ from steptrail_gateway.domain.origin import (
 from steptrail_gateway.domain.people import Caller, SessionLimits
 from steptrail_gateway.entrypoints.hub import Hub
 from steptrail_gateway.handlers import sign_in
-from steptrail_gateway.ports import Clients, PasswordHasher, Stores
+from steptrail_gateway.ports import Clients, PasswordHasher, Printer, Stores
 
 SECURE_COOKIE: Final = "__Host-steptrail"
 PLAIN_COOKIE: Final = "steptrail_session"
@@ -35,6 +35,7 @@ class Gateway:
     clock: Clock
     clients: Clients
     hub: Hub
+    printer: Printer
     limits: SessionLimits
     about: About
     cursor_key: bytes

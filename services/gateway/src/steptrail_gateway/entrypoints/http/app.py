@@ -11,6 +11,7 @@ from steptrail_common.web import build_app
 from steptrail_gateway.entrypoints.http import (
     boards,
     connections,
+    incidents,
     notifications,
     openapi,
     people,
@@ -26,7 +27,7 @@ from steptrail_gateway.entrypoints.http.forward import PREFIX
 from steptrail_gateway.entrypoints.http.headers import SecurityHeaders
 from steptrail_gateway.entrypoints.http.page import Page, PageFirst
 
-ROUTERS = (people, processes, runs, schedules, boards, connections, reports, notifications, schemas, stream)
+ROUTERS = (people, processes, runs, schedules, boards, connections, reports, incidents, notifications, schemas, stream)
 
 
 def api_routes() -> list[tuple[str, APIRoute]]:

@@ -86,6 +86,13 @@ async def create_rule(gateway: GatewayDep, caller: Writer, body: RuleWrite) -> R
     return await forward(gateway, caller, "channels.write", gateway.clients.notifier, forwarded)
 
 
+@router.put("/rules/{rule_id}", response_model=RuleView, responses=problems(404))
+async def save_rule(rule_id: str, gateway: GatewayDep, caller: Writer, body: RuleWrite) -> Response:
+    """Change a rule. What it told before is not told again."""
+    forwarded = Forwarded("PUT", f"/rules/{segment(rule_id)}", json=as_json(body), action="rule.save", object=rule_id)
+    return await forward(gateway, caller, "channels.write", gateway.clients.notifier, forwarded)
+
+
 @router.delete("/rules/{rule_id}", status_code=204, responses=problems(404))
 async def delete_rule(rule_id: str, gateway: GatewayDep, caller: Writer) -> Response:
     """Delete a rule."""

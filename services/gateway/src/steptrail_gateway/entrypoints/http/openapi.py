@@ -12,7 +12,7 @@ from steptrail_common.contracts.model import Problem
 from steptrail_gateway.domain.origin import REQUEST_HEADER
 from steptrail_gateway.domain.permissions import LOWEST_ROLE
 from steptrail_gateway.entrypoints.http.access import BEARER_SCHEME, COOKIE_SCHEME
-from steptrail_gateway.entrypoints.http.examples import DEFINITION, PROBLEM, START_RUN
+from steptrail_gateway.entrypoints.http.examples import DEFINITION, INCIDENT, PROBLEM, START_RUN
 
 DESCRIPTION: Final = f"""\
 Check business processes that cross systems, and watch where each case stands.
@@ -24,7 +24,7 @@ carries the header `{REQUEST_HEADER}: 1`. Programs send `Authorization: Bearer s
 documents (RFC 9457). Lists take `limit` (at most 200) and `cursor` and answer `items` and `next_cursor`. Unknown query
 parameters are refused. Definitions are saved with `ETag` and `If-Match`. Work is made with an `Idempotency-Key`.
 """
-_EXAMPLES: Final[dict[str, Any]] = {"Problem": PROBLEM, "StartRun": START_RUN}
+_EXAMPLES: Final[dict[str, Any]] = {"Problem": PROBLEM, "StartRun": START_RUN, "IncidentSummary": INCIDENT}
 
 
 def describe(app: FastAPI, routes: Iterable[tuple[str, APIRoute]]) -> dict[str, Any]:

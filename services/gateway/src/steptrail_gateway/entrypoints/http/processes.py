@@ -69,7 +69,13 @@ async def list_processes(
     tag: Annotated[list[str] | None, Query(description="Repeatable: all of them")] = None,
     owner: str | None = None,
     active: bool | None = None,
+    board: Annotated[
+        bool | None, Query(description="Whether it has a stuck board: a `population` of open keys")
+    ] = None,
     ids: Annotated[list[str] | None, Query(description="Repeatable: only these")] = None,
+    connection_id: Annotated[
+        str | None, Query(max_length=64, description="Only those whose steps name this connection")
+    ] = None,
     status: Annotated[
         list[RunStatus] | None,
         Query(description="Repeatable: of the last run; a page can then be shorter than `limit`"),
@@ -79,7 +85,17 @@ async def list_processes(
 ) -> Page[ProcessRow]:
     """The list of processes with the last verdict of each."""
     wanted = ProcessFilter(
-        q, category, tuple(tag or ()), owner, active, tuple(ids or ()), frozenset(status or ()), limit, cursor
+        q,
+        category,
+        tuple(tag or ()),
+        owner,
+        active,
+        board,
+        tuple(ids or ()),
+        connection_id,
+        frozenset(status or ()),
+        limit,
+        cursor,
     )
     return await process_rows(caller, wanted, clients=gateway.clients)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 from steptrail_common.contracts.model import Page, RunStatus
@@ -22,7 +22,7 @@ from steptrail_common.contracts.orchestrator import (
 
 from steptrail_gateway.domain.paths import segment
 from steptrail_gateway.domain.people import Caller
-from steptrail_gateway.entrypoints.http.access import GatewayDep, may
+from steptrail_gateway.entrypoints.http.access import Gateway, GatewayDep, may
 from steptrail_gateway.entrypoints.http.forward import (
     Cursor,
     IdempotencyKey,
@@ -34,6 +34,8 @@ from steptrail_gateway.entrypoints.http.forward import (
 )
 from steptrail_gateway.handlers.bundle import RunBundle
 from steptrail_gateway.handlers.relay import Forwarded, relay, scoped_key
+from steptrail_gateway.handlers.run_pieces import RunPieces
+from steptrail_gateway.handlers.run_report import print_run
 
 router = APIRouter(tags=["runs"])
 Reader = Annotated[Caller, may("runs.read")]
@@ -161,16 +163,33 @@ async def read_evidence(run_id: str, evidence_id: str, gateway: GatewayDep, call
 )
 async def read_bundle(run_id: str, gateway: GatewayDep, caller: Reader) -> Response:
     """A run as one archive: the run and its events as JSON, and every piece of evidence as a file."""
-    bundle = RunBundle(
-        run_id,
-        caller,
-        orchestrator=gateway.clients.orchestrator,
-        audit=gateway.stores.audit,
-        clock=gateway.clock,
-    )
+    bundle = RunBundle(_pieces(run_id, gateway, caller))
     run = await bundle.open()
     headers = {"Content-Disposition": f'attachment; filename="steptrail-run-{segment(run.run_id)}.zip"'}
     return StreamingResponse(bundle.pieces(run), media_type="application/zip", headers=headers)
+
+
+@router.get(
+    "/runs/{run_id}/report.pdf",
+    response_class=Response,
+    responses={
+        **problems(404),
+        200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}},
+    },
+)
+async def read_report(run_id: str, request: Request, gateway: GatewayDep, caller: Reader) -> Response:
+    """A run on paper: verdict, chain, what was expected and found, attempts, evidence, log. Times are UTC."""
+    pieces = _pieces(run_id, gateway, caller)
+    origin = gateway.own_origin(request)
+    printed = await print_run(pieces, caller, origin=origin, printer=gateway.printer, clock=gateway.clock)
+    headers = {"Content-Disposition": f'attachment; filename="steptrail-run-{segment(run_id)}.pdf"'}
+    return Response(content=printed, media_type="application/pdf", headers=headers)
+
+
+def _pieces(run_id: str, gateway: Gateway, caller: Caller) -> RunPieces:
+    return RunPieces(
+        run_id, caller, orchestrator=gateway.clients.orchestrator, audit=gateway.stores.audit, clock=gateway.clock
+    )
 
 
 @router.get("/runs/{run_id}/diff", response_model=RunDiff, responses=problems(404))

@@ -22,7 +22,7 @@ STREAM_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Server-sent events. `id` is what to send as `Last-Event-ID`; `event` is the type, or `reset`, "
         "after which everything is to be read again; `data` is one JSON document (`RunEvent`, or what happened to a "
-        "process). After a resume events can come twice: drop those whose `run_id` and `seq` you know.",
+        "process or incident). After a resume events can come twice: drop those whose `run_id` and `seq` you know.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EVENT_STREAM}},
     }
 }
@@ -38,12 +38,13 @@ async def stream_events(
     caller: Annotated[Caller, may("events.read")],
     run_id: Named = None,
     process_id: Named = None,
+    alive: Annotated[bool, Query(description="Send `alive` events instead of comments while nothing happens")] = False,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None,
 ) -> Response:
     """What happens, as it happens. A comment every 15 s keeps the connection alive."""
     if not accepts_stream(request):
         raise HTTPException(406, "send Accept: text/event-stream over HTTP/1.1 or later")
-    client = gateway.hub.join(caller, Wants(frozenset(run_id or ()), frozenset(process_id or ())))
+    client = gateway.hub.join(caller, Wants(frozenset(run_id or ()), frozenset(process_id or ()), alive))
     replay = Replay(gateway.clients.orchestrator, gateway.feed_position, client)
     return EventStream(gateway.hub, client, replay, last_event_id)
 

@@ -7,7 +7,7 @@ import { showValue } from "@/lib/value";
 import { type FormProps, SchemaForm } from "./SchemaForm";
 import styles from "./SchemaForm.module.css";
 
-type Props = Pick<FormProps, "root" | "onChange" | "errors" | "names"> & { label: ReactNode; name: string; hint?: string; error: string | null; item: Schema; value: readonly unknown[]; path: Path };
+type Props = Pick<FormProps, "root" | "onChange" | "errors" | "names"> & { label: ReactNode; name: string; hint?: ReactNode; error: string | null; item: Schema; value: readonly unknown[]; path: Path };
 
 /** A list of things with fields of their own, such as schedules: each folds to one line. */
 export function RecordsField({ label, name, hint, error, item, value, path, ...rest }: Props) {

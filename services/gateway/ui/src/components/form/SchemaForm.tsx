@@ -1,5 +1,7 @@
 import { Fragment, useId } from "react";
 import { CheckField } from "@/components/CheckField";
+import { Coded } from "@/components/Coded";
+import { CronWords } from "@/components/CronWords";
 import { SelectField, TextField } from "@/components/Field";
 import { TextArea } from "@/components/TextArea";
 import { isRecord, type Path } from "@/lib/draft";
@@ -17,6 +19,8 @@ export type FormProps = {
   value: Record<string, unknown>;
   path: Path;
   onChange: (path: Path, value: unknown) => void;
+  /** Another name for something in a mapping; without it, names are changed like values. */
+  onRename?: (mapping: Path, old: string, name: string) => void;
   /** Faults by the path of their field, as `steps[0].check.url`. */
   errors?: Readonly<Record<string, string>>;
   /** Names to offer for properties that the schema cannot list. */
@@ -27,14 +31,14 @@ export type FormProps = {
 };
 
 /** A form for whatever a JSON Schema describes: kinds of checks and connections appear by themselves. */
-export function SchemaForm({ root, schema, value, path, onChange, errors = {}, names = {}, only, without = [] }: FormProps) {
+export function SchemaForm({ root, schema, value, path, onChange, onRename, errors = {}, names = {}, only, without = [] }: FormProps) {
   const properties = schema.properties ?? {};
   const listed = only ?? Object.keys(properties).filter((name) => !without.includes(name));
   const shown = listed.flatMap((name): [string, Schema][] => (properties[name] && plain(root, properties[name]).const === undefined ? [[name, properties[name]]] : []));
   return (
     <div className={styles.form}>
       {shown.map(([name, property]) => (
-        <Property key={name} name={name} property={property} required={schema.required?.includes(name) ?? false} {...{ root, value, path, onChange, errors, names }} />
+        <Property key={name} name={name} property={property} required={schema.required?.includes(name) ?? false} {...{ root, value, path, onChange, onRename, errors, names }} />
       ))}
     </div>
   );
@@ -46,7 +50,7 @@ const LONG = /^(url|path|base_url|if|since|runbook|cron|matches|description|quer
 
 type PropertyProps = Omit<FormProps, "schema"> & { name: string; property: Schema; required: boolean };
 
-function Property({ root, name, property, value, path, onChange, errors = {}, names = {}, required }: PropertyProps) {
+function Property({ root, name, property, value, path, onChange, onRename, errors = {}, names = {}, required }: PropertyProps) {
   const found = plain(root, property);
   const own = [...path, name];
   const current = value[name];
@@ -58,7 +62,9 @@ function Property({ root, name, property, value, path, onChange, errors = {}, na
       {!required && <span className={styles.optional}> optional</span>}
     </>
   );
-  const frame = { label: required ? labelOf(name) : label, hint: found.description, error };
+  const about = found.description && <Coded text={found.description} />;
+  const hint = name === "cron" && typeof current === "string" ? <CronWords cron={current}>{about}</CronWords> : about;
+  const frame = { label: required ? labelOf(name) : label, hint, error };
   const kind = typeof current === "string" && current.includes("${{") ? "text" : fieldKind(root, name, found);
   const half = HALF.has(kind) || (kind === "text" && !LONG.test(name) && !String(current ?? "").includes("${{"));
   return <div className={half ? undefined : styles.wide}>{control()}</div>;
@@ -66,7 +72,7 @@ function Property({ root, name, property, value, path, onChange, errors = {}, na
   function control() {
   switch (kind) {
     case "switch":
-      return <CheckField label={labelOf(name)} hint={found.description} checked={typeof current === "boolean" ? current : found.default === true} onChange={(checked) => set(checked === (found.default ?? false) ? undefined : checked)} />;
+      return <CheckField label={labelOf(name)} hint={frame.hint} checked={typeof current === "boolean" ? current : found.default === true} onChange={(checked) => set(checked === (found.default ?? false) ? undefined : checked)} />;
     case "choice": {
       const choices = (found.enum ?? []).map((choice) => [String(choice), String(choice).replaceAll("_", " ")] as const);
       const preset = found.default === undefined || found.default === null ? "–" : `${String(found.default).replaceAll("_", " ")} (usual)`;
@@ -81,13 +87,13 @@ function Property({ root, name, property, value, path, onChange, errors = {}, na
     case "list":
       return <ListField {...frame} value={Array.isArray(current) ? current : []} preset={found.default} onChange={set} />;
     case "pairs":
-      return <PairsField {...frame} value={isRecord(current) ? current : {}} onChange={set} />;
+      return <PairsField {...frame} value={isRecord(current) ? current : {}} onChange={set} onRename={onRename && ((old, to) => onRename(own, old, to))} />;
     case "group":
       return <Group {...{ root, name, found, current, own, onChange, errors, names, error }} />;
     case "records":
       return <RecordsField {...frame} {...{ name, root, onChange, errors, names }} item={itemOf(root, found)} value={Array.isArray(current) ? current : []} path={own} />;
     case "named":
-      return <NamedField {...frame} {...{ name, root, onChange, errors, names }} item={itemOf(root, found)} value={isRecord(current) ? current : {}} path={own} />;
+      return <NamedField {...frame} {...{ name, root, onChange, onRename, errors, names }} item={itemOf(root, found)} value={isRecord(current) ? current : {}} path={own} />;
     case "free":
       return <FreeField {...frame} value={current} onChange={set} />;
   }
@@ -104,14 +110,18 @@ function Group({ root, name, found, current, own, onChange, errors, names, error
       <summary>
         {labelOf(name)} <span className={styles.optional}>{set ? "set" : "not set"}</span>
       </summary>
-      {found.description && <p className={styles.about}>{found.description}</p>}
+      {found.description && (
+        <p className={styles.about}>
+          <Coded text={found.description} />
+        </p>
+      )}
       {error && <p className={styles.error}>{error}</p>}
       <SchemaForm root={root} schema={found} value={isRecord(current) ? current : {}} path={own} onChange={onChange} errors={errors} names={names} />
     </details>
   );
 }
 
-type SuggestedProps = { label: React.ReactNode; hint?: string; error: string | null; value: string; placeholder?: string; names?: readonly string[]; onChange: (text: string) => void };
+type SuggestedProps = { label: React.ReactNode; hint?: React.ReactNode; error: string | null; value: string; placeholder?: string; names?: readonly string[]; onChange: (text: string) => void };
 
 /** A text field that offers known names. */
 export function SuggestedField({ names, onChange, ...rest }: SuggestedProps) {

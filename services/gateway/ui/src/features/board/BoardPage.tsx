@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { boardQuery, takeBoard } from "@/api/boards";
 import type { StuckBoard } from "@/api/types";
 import { useMay } from "@/api/useMe";
@@ -26,12 +27,14 @@ export function BoardPage() {
   const query = useQuery(boardQuery(processId));
   const take = useMutation({
     mutationFn: () => takeBoard(processId),
-    onSuccess: (board) => {
-      queries.setQueryData(boardQuery(processId).queryKey, board);
-      void queries.invalidateQueries({ queryKey: ["board", processId, "keys"] });
-    },
+    onSuccess: (board) => queries.setQueryData(boardQuery(processId).queryKey, board),
   });
   const board = query.data;
+  const takenAt = board?.taken_at;
+  // Whoever took it anew: the keys beside the funnel are those of the same board.
+  useEffect(() => {
+    if (takenAt) void queries.invalidateQueries({ queryKey: ["board", processId, "keys"] });
+  }, [queries, processId, takenAt]);
   if (!board) {
     return (
       <Page title="Stuck board" heading>
@@ -44,11 +47,8 @@ export function BoardPage() {
   return (
     <Page title={`Stuck board of ${board.process_name}`}>
       <CrumbTrail>
-        <Link to="/processes">Processes</Link>
-        <Link to="/processes/$processId" params={{ processId }}>
-          {board.process_name}
-        </Link>
-        <span>Stuck board</span>
+        <Link to="/stuck-boards">Stuck boards</Link>
+        <span>{board.process_name}</span>
       </CrumbTrail>
       <header className={styles.head}>
         <div className={styles.words}>

@@ -1,8 +1,10 @@
 import { type FormEvent, useState } from "react";
+import { flushSync } from "react-dom";
 import type { Connection, ConnectionWrite } from "@/api/types";
 import { Button } from "@/components/Button";
 import { TextField } from "@/components/Field";
 import { SchemaForm } from "@/components/form/SchemaForm";
+import { LeaveGuard } from "@/components/LeaveGuard";
 import { SecretField } from "@/components/SecretField";
 import { Problem } from "@/components/States";
 import { TextArea } from "@/components/TextArea";
@@ -26,10 +28,12 @@ type Props = {
 export function ConnectionForm({ root, kind, schema, connection, onSave, onDirty }: Props) {
   const [draft, setDraft] = useState(() => draftOf(connection));
   const [dirty, setDirty] = useState(connection === undefined);
+  const [unsaved, setUnsaved] = useState(false);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Error | null>(null);
   const change = (part: Partial<Draft>) => {
     setDraft((before) => ({ ...before, ...part }));
+    setUnsaved(true);
     if (!dirty) {
       setDirty(true);
       onDirty?.(true);
@@ -40,12 +44,14 @@ export function ConnectionForm({ root, kind, schema, connection, onSave, onDirty
     event.preventDefault();
     setBusy(true);
     setFailure(null);
+    flushSync(() => setUnsaved(false));
     const secrets = Object.fromEntries(Object.entries(draft.secrets).filter(([, secret]) => secret !== undefined)) as Record<string, string | null>;
     const settings = settingsToSend(kind, schema, draft.settings) as unknown as ConnectionWrite["settings"];
     try {
       await onSave({ connection_id: id, name: draft.name.trim(), description: draft.description.trim() || null, settings, secrets });
     } catch (error) {
       setFailure(error as Error);
+      setUnsaved(true);
       setBusy(false);
     }
   };
@@ -98,6 +104,7 @@ export function ConnectionForm({ root, kind, schema, connection, onSave, onDirty
         </div>
       )}
       {rest && <Problem compact error={rest} />}
+      <LeaveGuard dirty={unsaved} what="connection" />
       <div className={styles.actions}>
         <Button type="submit" look="primary" busy={busy} disabled={!dirty}>
           {connection ? "Save" : "Make the connection"}

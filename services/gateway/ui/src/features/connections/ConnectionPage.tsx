@@ -4,7 +4,6 @@ import { useState } from "react";
 import { acceptRights, connectionQuery, connectionSchemaQuery, deleteConnection, saveConnection, testConnection } from "@/api/connections";
 import { useMay } from "@/api/useMe";
 import { Button } from "@/components/Button";
-import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { CrumbTrail } from "@/components/CrumbTrail";
 import { Facts } from "@/components/DataTable";
 import { Card, Page } from "@/components/Page";
@@ -15,8 +14,10 @@ import { kindName, kindsOfConnection, targetOf } from "@/lib/connection";
 import { labelOf } from "@/lib/schema";
 import { ConnectionForm } from "./ConnectionForm";
 import styles from "./Connections.module.css";
+import { DeleteConnection } from "./DeleteConnection";
 import { RightsWords } from "./Rights";
 import { TestResult } from "./TestResult";
+import { UsedBy, useUsers } from "./UsedBy";
 
 export function ConnectionPage() {
   const { connectionId } = useParams({ from: "/inside/connections/$connectionId" });
@@ -26,6 +27,7 @@ export function ConnectionPage() {
   const mayTest = useMay("connections.test");
   const [dirty, setDirty] = useState(false);
   const [deleting, setDeleting] = useState(false);
+  const use = useUsers(connectionId);
   const query = useQuery(connectionQuery(connectionId));
   const schema = useQuery(connectionSchemaQuery);
   const refresh = () => queries.invalidateQueries({ queryKey: ["connections"] });
@@ -89,7 +91,7 @@ export function ConnectionPage() {
         <Card aria-label="Account and test">
           <div className={styles.side}>
             <h2>Account</h2>
-            <RightsWords rights={connection.rights} {...(mayWrite && { accepting: { busy: accept.isPending, onAccept: () => accept.mutate() } })} />
+            <RightsWords rights={connection.rights} kind={kind} {...(mayWrite && { accepting: { busy: accept.isPending, onAccept: () => accept.mutate() } })} />
             {accept.error && <Problem compact error={accept.error} />}
             {mayTest && (
               <>
@@ -103,22 +105,22 @@ export function ConnectionPage() {
               {test.data && <TestResult result={test.data} />}
               {test.error && <Problem compact error={test.error} />}
             </div>
+            <h2>Used by</h2>
+            <UsedBy {...use} />
           </div>
         </Card>
       </div>
       {deleting && (
-        <ConfirmDialog
-          title={`Delete ${connection.name}?`}
-          action="Delete the connection"
+        <DeleteConnection
+          connection={connection}
+          use={use}
           onClose={() => setDeleting(false)}
           onConfirm={async () => {
             await deleteConnection(connectionId);
             await navigate({ to: "/connections" });
             await refresh();
           }}
-        >
-          Its secrets are deleted with it and cannot be brought back. Steps that name <code>{connectionId}</code> can no longer be checked.
-        </ConfirmDialog>
+        />
       )}
     </Page>
   );

@@ -7,7 +7,7 @@ import { CrumbTrail } from "@/components/CrumbTrail";
 import { Card, Page } from "@/components/Page";
 import { PageHead } from "@/components/PageHead";
 import { Empty, Loading, Problem } from "@/components/States";
-import { kindName, kindsOfConnection } from "@/lib/connection";
+import { kindGroups, kindName, kindsOfConnection } from "@/lib/connection";
 import { ConnectionForm } from "./ConnectionForm";
 import styles from "./Connections.module.css";
 import { KindIcon } from "./KindIcon";
@@ -35,18 +35,25 @@ export function NewConnectionPage() {
       {mayWrite && schema.isPending && <Loading label="Loading the kinds" />}
       {schema.isError && <Problem error={schema.error} onRetry={() => void schema.refetch()} />}
       {schema.data && !chosen && (
-        <ul className={styles.kinds} aria-label="Kinds of connections">
-          {kinds.map(([name]) => (
-            <li key={name}>
-              <button type="button" className={styles.choice} onClick={() => choose(name)}>
-                <span className={styles.kind}>
-                  <KindIcon kind={name} />
-                </span>
-                <b>{kindName(name)}</b>
-              </button>
-            </li>
+        <div className={styles.groups}>
+          {kindGroups(kinds.map(([name]) => name)).map(([title, members]) => (
+            <section key={title} aria-label={title}>
+              <h2>{title}</h2>
+              <ul className={styles.kinds}>
+                {members.map((name) => (
+                  <li key={name}>
+                    <button type="button" className={styles.choice} onClick={() => choose(name)}>
+                      <span className={styles.kind}>
+                        <KindIcon kind={name} />
+                      </span>
+                      <b>{kindName(name)}</b>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            </section>
           ))}
-        </ul>
+        </div>
       )}
       {schema.data && chosen && (
         <Card className={styles.narrow}>

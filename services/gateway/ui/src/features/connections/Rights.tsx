@@ -2,7 +2,7 @@ import type { ConnectionRights } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Sign } from "@/components/Sign";
 import { Ago } from "@/components/Time";
-import { RIGHTS } from "@/lib/connection";
+import { isDatabase, RIGHTS } from "@/lib/connection";
 
 /** What the account behind a connection may do. Green reads, amber writes, red may do everything. */
 export function RightsSign({ rights }: { rights: ConnectionRights }) {
@@ -16,8 +16,8 @@ export function RightsSign({ rights }: { rights: ConnectionRights }) {
 
 type Accepting = { busy: boolean; onAccept: () => void };
 
-/** The same with its reason and age; an account that can write asks to be accepted. */
-export function RightsWords({ rights, accepting }: { rights: ConnectionRights; accepting?: Accepting }) {
+/** The same with its reason and age; an account that can write asks to be accepted, and of a database is not asked before. */
+export function RightsWords({ rights, kind, accepting }: { rights: ConnectionRights; kind: string; accepting?: Accepting }) {
   return (
     <>
       <RightsSign rights={rights} />
@@ -32,7 +32,10 @@ export function RightsWords({ rights, accepting }: { rights: ConnectionRights; a
       </p>
       {rights.level === "can_write" && !rights.accepted_at && (
         <>
-          <p>Checks need to read only. Better give this connection an account that cannot write; if there is none, accept it.</p>
+          <p>
+            {isDatabase(kind) ? "Checks through it are refused until somebody accepts that it can write. " : "Checks need to read only. "}
+            Better give this connection an account that cannot write; if there is none, accept it.
+          </p>
           {accepting && (
             <Button busy={accepting.busy} onClick={accepting.onAccept}>
               Accept that it can write
@@ -40,6 +43,7 @@ export function RightsWords({ rights, accepting }: { rights: ConnectionRights; a
           )}
         </>
       )}
+      {rights.level === "superuser" && <p>Checks through it are refused. Give this connection an account that can only read.</p>}
       {rights.accepted_at && (
         <p>
           Accepted by {rights.accepted_by} <Ago at={rights.accepted_at} />

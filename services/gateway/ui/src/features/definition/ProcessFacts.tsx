@@ -1,4 +1,5 @@
 import type { Definition, ProcessView } from "@/api/types";
+import { CronWords } from "@/components/CronWords";
 import { Box } from "@/components/Page";
 import { Ago } from "@/components/Time";
 import { scheduleText } from "@/lib/definition";
@@ -33,7 +34,15 @@ export function ProcessFacts({ definition, process }: { definition: Definition; 
       {schedules.length > 0 && (
         <Box title="Runs by itself">
           {schedules.map((schedule, index) => (
-            <div key={index}>{scheduleText(schedule)}</div>
+            <div key={index}>
+              {scheduleText(schedule)}
+              {schedule.cron && (
+                <small>
+                  {" "}
+                  <CronWords cron={schedule.cron} />
+                </small>
+              )}
+            </div>
           ))}
         </Box>
       )}

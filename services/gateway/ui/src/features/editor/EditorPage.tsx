@@ -3,6 +3,7 @@ import { useCallback, useMemo, useState } from "react";
 import { connectionNamesQuery, type TriedStep } from "@/api/editing";
 import type { ProcessView } from "@/api/types";
 import { useMay } from "@/api/useMe";
+import { LeaveGuard } from "@/components/LeaveGuard";
 import { Page } from "@/components/Page";
 import { Problem } from "@/components/States";
 import { type Lost } from "@/lib/import";
@@ -14,7 +15,6 @@ import { type Editor, EditorContext } from "./context";
 import { DeleteDialog } from "./DeleteDialog";
 import styles from "./Editor.module.css";
 import { EditorHead } from "./EditorHead";
-import { LeaveGuard } from "./LeaveGuard";
 import { LostReport } from "./LostReport";
 import { Newer } from "./Newer";
 import { Notice } from "./Notice";
@@ -118,7 +118,7 @@ export function EditorPage({ schema, beginning, process, onCreated }: Props) {
           onClose={saving.closeConflict}
         />
       )}
-      <LeaveGuard dirty={dirty} />
+      <LeaveGuard dirty={dirty} what="process" />
     </EditorContext>
   );
 }

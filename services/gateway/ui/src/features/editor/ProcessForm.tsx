@@ -6,6 +6,7 @@ import { renameProcess, setIn } from "@/lib/edits";
 import { showValue } from "@/lib/value";
 import { useEditor } from "./context";
 import styles from "./Editor.module.css";
+import { useRename } from "./useRename";
 
 const SECTIONS: readonly (readonly [string, readonly string[]])[] = [
   ["Inputs and variables", ["inputs", "key", "vars"]],
@@ -21,7 +22,8 @@ export function ProcessForm() {
   const { draft, schema, edit, errors, isNew } = useEditor();
   const { value } = draft;
   const change = (path: readonly (string | number)[], next: unknown) => edit(setIn(path, next), path.join("."));
-  const shared = { root: schema, schema, value, path: [], onChange: change, errors };
+  const onRename = useRename();
+  const shared = { root: schema, schema, value, path: [], onChange: change, onRename, errors };
   const others = Object.keys(schema.properties ?? {}).filter((name) => !KNOWN.includes(name));
   return (
     <Card aria-label="Process" className={styles.process}>

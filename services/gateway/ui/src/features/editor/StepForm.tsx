@@ -1,10 +1,13 @@
 import { Button } from "@/components/Button";
 import { SelectField, TextField } from "@/components/Field";
 import { NamedField } from "@/components/form/NamedField";
+import { NameField } from "@/components/form/NameField";
 import { SchemaForm } from "@/components/form/SchemaForm";
 import { subjectsOf } from "@/lib/assertion";
 import { isRecord } from "@/lib/draft";
-import { renameStep, setIn, type Step } from "@/lib/edits";
+import { changeStepId, idsOf, renameStep, setIn, type Step } from "@/lib/edits";
+import { plural } from "@/lib/format";
+import { referencesTo } from "@/lib/references";
 import { fieldKind, itemOf, kindsOf, plain, type Schema } from "@/lib/schema";
 import { kindWord } from "@/lib/status";
 import { stepOfKind } from "@/lib/templates";
@@ -12,6 +15,7 @@ import { AssertionsField } from "./AssertionsField";
 import { useEditor } from "./context";
 import styles from "./StepForm.module.css";
 import { TryPanel } from "./TryPanel";
+import { useRename } from "./useRename";
 
 /** Fields that stand at the top of the form, or have a form of their own. */
 const OWN_PLACE = ["id", "name", "check", "assert", "capture"];
@@ -19,7 +23,7 @@ const OFTEN = ["expect_within", "since", "wait_until", "if", "on_failure", "alwa
 
 /** Everything of one step. */
 export function StepForm({ step, index }: { step: Step; index: number }) {
-  const { schema, edit, errors, connections, mayTry } = useEditor();
+  const { draft, schema, edit, errors, connections, mayTry, isNew, onDone } = useEditor();
   const path = ["steps", index];
   const place = `steps[${index}]`;
   const stepSchema = itemOf(schema, schema.properties?.steps ?? {});
@@ -30,12 +34,19 @@ export function StepForm({ step, index }: { step: Step; index: number }) {
   const fitting = connections.filter((one) => !kind?.["x-connections"]?.length || kind["x-connections"].includes(one.kind));
   const names = { connection: fitting.map((one) => one.id) };
   const change = (at: readonly (string | number)[], value: unknown) => edit(setIn(at, value), at.join("."));
+  const changeId = (id: string) => {
+    if (id === textOf(step.id)) return;
+    const uses = referencesTo(draft.text, ["steps", textOf(step.id)]);
+    edit(changeStepId(index, id));
+    onDone(uses > 0 ? `The id is ${id} now, also in ${plural(uses, "place", "places")} that refer to it.` : `The id is ${id} now.`);
+  };
+  const rename = useRename();
   const changeKind = (type: string) => edit(setIn([...path, "check"], freshCheck(type, check, kinds)));
   return (
     <div className={styles.form}>
       <div className={styles.pair}>
         <TextField label="Name" value={textOf(step.name)} error={errors[`${place}.name`]} onChange={(event) => edit(renameStep(index, event.target.value), `name.${index}`)} maxLength={200} autoComplete="off" />
-        <TextField label="Id" hint={null} value={textOf(step.id)} error={errors[`${place}.id`]} onChange={(event) => change([...path, "id"], event.target.value)} autoComplete="off" spellCheck={false} />
+        <NameField label="Id" name={textOf(step.id)} taken={idsOf(draft.value)} error={errors[`${place}.id`] ?? null} hint={isNew ? undefined : "Trends and the last good run of this step begin anew under another id."} onRename={changeId} />
       </div>
       <section className={styles.part} aria-label="Check">
         <SelectField label="Kind of check" value={textOf(check.type)} error={errors[`${place}.check.type`] ?? errors[`${place}.check`]} onChange={(event) => changeKind(event.target.value)} options={[...(kind ? [] : [["", "Choose…"] as const]), ...kinds.map(([name]) => [name, `${kindWord(name)} (${name})`] as const)]} />
@@ -44,7 +55,7 @@ export function StepForm({ step, index }: { step: Step; index: number }) {
       </section>
       {mayTry && <TryPanel step={step} index={index} />}
       <AssertionsField subjects={subjects} value={Array.isArray(step.assert) ? step.assert : []} path={[...path, "assert"]} edit={edit} errors={errors} />
-      <NamedField label="Capture" name="captures" hint="Values of the answer that later steps may use." error={errors[`${place}.capture`] ?? null} root={schema} item={captureSchema(schema, stepSchema, kind)} value={isRecord(step.capture) ? step.capture : {}} path={[...path, "capture"]} onChange={change} errors={errors} names={{}} />
+      <NamedField label="Capture" name="captures" hint="Values of the answer that later steps may use." error={errors[`${place}.capture`] ?? null} root={schema} item={captureSchema(schema, stepSchema, kind)} value={isRecord(step.capture) ? step.capture : {}} path={[...path, "capture"]} onChange={change} onRename={rename} errors={errors} names={{}} />
       <details className={styles.more} open={OFTEN.some((name) => step[name] !== undefined) || undefined}>
         <summary>When and what if</summary>
         <SchemaForm root={schema} schema={stepSchema} value={step} path={path} onChange={change} errors={errors} only={OFTEN} />

@@ -63,7 +63,7 @@ function RareMenu({ processId, onPlan, onRevisions, onDelete }: Props) {
     <Menu
       trigger={
         <Button className={processId ? undefined : styles.narrow} aria-label="More">
-          …
+          <Icon name="dots" />
         </Button>
       }
     >

@@ -17,7 +17,12 @@ export function useEditorKeys(keys: Keys): void {
       const run = key === "s" ? latest.current.save : typing ? undefined : key === "y" || (key === "z" && event.shiftKey) ? latest.current.redo : key === "z" ? latest.current.undo : undefined;
       if (!run) return;
       event.preventDefault();
-      run();
+      // A field that takes its text over when it is left does so first; what is saved is what is seen.
+      if (key === "s" && target instanceof HTMLInputElement) {
+        target.blur();
+        target.focus();
+        setTimeout(() => latest.current.save());
+      } else run();
     };
     document.addEventListener("keydown", listen);
     return () => document.removeEventListener("keydown", listen);

@@ -16,12 +16,13 @@ import { momentsText, patienceText } from "@/lib/notifications";
 import styles from "./Notifications.module.css";
 import { RuleDialog } from "./RuleDialog";
 
-/** Which runs are told to which channel. A rule is not changed: it is deleted and made anew. */
+type Open = { what: "new" } | { what: "change" | "delete"; rule: NotifyRule } | null;
+
+/** Which runs are told to which channel. */
 export function Rules() {
   const mayWrite = useMay("channels.write");
   const queries = useQueryClient();
-  const [making, setMaking] = useState(false);
-  const [deleting, setDeleting] = useState<NotifyRule | null>(null);
+  const [open, setOpen] = useState<Open>(null);
   const query = useInfiniteQuery(rulesQuery);
   const channels = useInfiniteQuery(channelsQuery).data?.pages.flatMap((page) => page.items) ?? [];
   const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
@@ -39,9 +40,14 @@ export function Rules() {
       title: "What to do",
       look: "act",
       cell: (rule) => (
-        <Button look="quiet" aria-label={`Delete the rule ${rule.rule_id}`} onClick={() => setDeleting(rule)}>
-          Delete
-        </Button>
+        <>
+          <Button look="quiet" aria-label={`Edit the rule ${rule.rule_id}`} onClick={() => setOpen({ what: "change", rule })}>
+            Edit
+          </Button>
+          <Button look="quiet" aria-label={`Delete the rule ${rule.rule_id}`} onClick={() => setOpen({ what: "delete", rule })}>
+            Delete
+          </Button>
+        </>
       ),
     });
   }
@@ -50,7 +56,7 @@ export function Rules() {
       {mayWrite && (
         <Toolbar>
           <p>{channels.length > 0 ? "A rule holds for every process unless it names one, or a category." : "Make a channel first: a rule needs one to tell."}</p>
-          <Button disabled={channels.length === 0} onClick={() => setMaking(true)}>
+          <Button disabled={channels.length === 0} onClick={() => setOpen({ what: "new" })}>
             <Icon name="plus" /> New rule
           </Button>
         </Toolbar>
@@ -67,28 +73,29 @@ export function Rules() {
       >
         <RowTable label="Rules" columns={columns} rows={rows} keyOf={(row) => row.rule_id} />
       </Listing>
-      {making && (
+      {(open?.what === "new" || open?.what === "change") && (
         <RuleDialog
+          rule={open.what === "change" ? open.rule : undefined}
           channels={channels}
-          onClose={() => setMaking(false)}
+          onClose={() => setOpen(null)}
           onSaved={() => {
-            setMaking(false);
+            setOpen(null);
             void refresh();
           }}
         />
       )}
-      {deleting && (
+      {open?.what === "delete" && (
         <ConfirmDialog
           title="Delete this rule?"
           action="Delete the rule"
-          onClose={() => setDeleting(null)}
+          onClose={() => setOpen(null)}
           onConfirm={async () => {
-            await deleteRule(deleting.rule_id);
+            await deleteRule(open.rule.rule_id);
             await refresh();
           }}
         >
           <p>
-            {channelName(deleting.channel_id)} is no longer told by it when a run is {momentsText(deleting.on)}.
+            {channelName(open.rule.channel_id)} is no longer told by it when a run is {momentsText(open.rule.on)}.
           </p>
         </ConfirmDialog>
       )}

@@ -3,6 +3,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback } from "react";
 import { overviewQuery } from "@/api/queries";
 import type { OverviewCounts, ProcessRow } from "@/api/types";
+import { useIncidentsNotOver } from "@/api/useIncidents";
 import { buttonClass } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { LongList } from "@/components/LongList";
@@ -20,6 +21,7 @@ export function OverviewPage() {
   const navigate = useNavigate();
   const query = useInfiniteQuery(overviewQuery);
   const counts = query.data?.pages[0];
+  const incidents = useIncidentsNotOver();
   const rows = onceEach(query.data?.pages.flatMap((page) => page.items as ProcessRow[]) ?? []);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   const more = useCallback(() => {
@@ -33,7 +35,7 @@ export function OverviewPage() {
       <header className={styles.head}>
         <div>
           <h1>Overview</h1>
-          <p className={styles.verdict}>{counts ? <Sentence parts={overviewVerdict(counts)} /> : "Looking…"}</p>
+          <p className={styles.verdict}>{counts ? <Sentence parts={overviewVerdict(counts, incidents)} /> : "Looking…"}</p>
         </div>
         <Link to="/" search={{ wall: 1 }} className={buttonClass()}>
           <Icon name="screen" /> Wall screen

@@ -2,11 +2,13 @@ import { Link } from "@tanstack/react-router";
 import clsx from "clsx";
 import { memo } from "react";
 import type { ProcessRow } from "@/api/types";
+import { Icon } from "@/components/Icon";
 import { StatusIcon } from "@/components/Status";
 import { Strip } from "@/components/Strip";
 import { Ago } from "@/components/Time";
+import { Underway } from "@/components/Underway";
 import { useNow } from "@/lib/clock";
-import { formatExact, oneUnit } from "@/lib/format";
+import { formatExact, oneUnit, unparted } from "@/lib/format";
 import { standing } from "@/lib/overview";
 import { usePreferences } from "@/lib/preferences";
 import { tone, word } from "@/lib/status";
@@ -24,15 +26,16 @@ export const OverviewRow = memo(function OverviewRow({ row, onPick }: { row: Pro
           <Link to="/processes/$processId" params={{ processId: row.process_id }}>
             {row.name}
           </Link>
-          {busy && (
-            <span className={styles.busy}>
-              <StatusIcon status="running" size="s" /> {state.running} running
-            </span>
+          {busy && <Underway running={state.running ?? 0} slowAt={row.slow_at} />}
+          {row.incident && (
+            <Link to="/incidents/$incidentId" params={{ incidentId: row.incident.incident_id }} className={styles.incident} title={row.incident.title} aria-label={`Incident of ${row.name}: ${row.incident.title}`}>
+              <Icon name="bell" size={12} /> {row.incident.state === "acknowledged" ? "in hand" : "incident"}
+            </Link>
           )}
         </div>
         <p className={styles.says}>
           {state.last_key && <b>{state.last_key}</b>}
-          {state.last_verdict ?? row.description ?? "Never checked"}
+          {unparted(state.last_verdict ?? row.description ?? "Never checked")}
         </p>
       </div>
       <div className={styles.strip}>
@@ -48,7 +51,7 @@ export const OverviewRow = memo(function OverviewRow({ row, onPick }: { row: Pro
           )}
           {row.next_run_at && (
             <>
-              {state.last_run_at ? " · " : ""}next <Ago at={row.next_run_at} />
+              {state.last_run_at ? " · " : ""}next <Ago at={row.next_run_at} due />
             </>
           )}
         </div>

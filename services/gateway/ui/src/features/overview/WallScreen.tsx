@@ -2,6 +2,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import clsx from "clsx";
 import { useState } from "react";
 import type { OverviewCounts, ProcessRow } from "@/api/types";
+import { useIncidentsNotOver } from "@/api/useIncidents";
 import { useLiveState } from "@/api/useLive";
 import { Button, buttonClass } from "@/components/Button";
 import { Icon, Logo } from "@/components/Icon";
@@ -10,6 +11,7 @@ import { Empty, Loading, Problem } from "@/components/States";
 import { StatusIcon } from "@/components/Status";
 import { Strip } from "@/components/Strip";
 import { Ago } from "@/components/Time";
+import { Underway } from "@/components/Underway";
 import { useNow } from "@/lib/clock";
 import { formatClock } from "@/lib/format";
 import { overviewVerdict } from "@/lib/overview";
@@ -25,13 +27,14 @@ export function WallScreen({ rows, counts, error }: { rows: readonly ProcessRow[
   const leave = () => void navigate({ to: "/", search: {} });
   useShortcut("Escape", leave);
   const pending = !counts && !error;
+  const incidents = useIncidentsNotOver();
   return (
     <Page title="Wall screen" className={styles.wall}>
       <header className={styles.head}>
         <Logo size={34} />
         <h1>
           {counts
-            ? overviewVerdict(counts).map((part, index) => (
+            ? overviewVerdict(counts, incidents).map((part, index) => (
                 <span key={index} className={part.tone ? `${styles.emphasis} tone-${part.tone}` : undefined}>
                   {part.text}
                 </span>
@@ -48,7 +51,7 @@ export function WallScreen({ rows, counts, error }: { rows: readonly ProcessRow[
       {error && rows.length === 0 && <Problem error={error} />}
       {!pending && !error && rows.length === 0 && <Empty title="No process is active yet" />}
       {counts && counts.processes > rows.length && <p className={styles.rest}>The {rows.length} that need a look first. The sentence above speaks of all.</p>}
-      <ul className={clsx(styles.tiles, rows.length > 24 && styles.dense)}>
+      <ul className={clsx(styles.tiles, rows.length > 24 ? styles.dense : rows.length <= 4 && styles.few)}>
         {rows.map((row) => (
           <Tile key={row.process_id} row={row} />
         ))}
@@ -70,7 +73,7 @@ function Tile({ row }: { row: ProcessRow }) {
           </Link>
           <div className={styles.state}>{state.last_status ? <Standing state={state} /> : word(null)}</div>
         </div>
-        {running && <StatusIcon status="running" label />}
+        {running && <Underway running={state.running ?? 0} slowAt={row.slow_at} />}
       </div>
       {tone(state.last_status) !== "ok" && <p className={styles.says}>{[state.last_key, state.last_verdict].filter(Boolean).join(" · ")}</p>}
       <div className={styles.foot}>

@@ -4,7 +4,8 @@ import type { ProcessRow } from "@/api/types";
 import { StatusBadge } from "@/components/Status";
 import { Strip } from "@/components/Strip";
 import { Ago } from "@/components/Time";
-import { plural } from "@/lib/format";
+import { Underway } from "@/components/Underway";
+import { plural, unparted } from "@/lib/format";
 import styles from "./ProcessesPage.module.css";
 
 type Filter = { category: string } | { tag: string } | { owner: string };
@@ -17,7 +18,7 @@ export const ProcessLine = memo(function ProcessLine({ row, mayWrite, onPick, on
     <div className={styles.line} role="row">
       <div role="cell" className={styles.state}>
         <StatusBadge status={state.last_status} />
-        {running && <StatusBadge status="running" />}
+        {running && <Underway running={state.running ?? 0} slowAt={row.slow_at} />}
       </div>
       <div role="cell" className={styles.process}>
         <Link to="/processes/$processId" params={{ processId: row.process_id }} className={styles.name}>
@@ -47,13 +48,13 @@ export const ProcessLine = memo(function ProcessLine({ row, mayWrite, onPick, on
       </div>
       <div role="cell" className={styles.verdict}>
         {state.last_key && <b>{state.last_key} </b>}
-        {state.last_verdict ?? <span className={styles.never}>Never checked</span>}
+        {state.last_verdict ? unparted(state.last_verdict) : <span className={styles.never}>Never checked</span>}
       </div>
       <div role="cell" className={styles.last}>
         {state.last_run_at ? <Ago at={state.last_run_at} /> : "–"}
         {row.next_run_at && (
           <div>
-            next <Ago at={row.next_run_at} />
+            next <Ago at={row.next_run_at} due />
           </div>
         )}
       </div>

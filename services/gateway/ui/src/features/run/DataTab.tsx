@@ -1,15 +1,22 @@
 import { isPicture } from "@/api/queries";
-import type { StepView } from "@/api/types";
+import type { Evidence, StepView } from "@/api/types";
 import { Facts } from "@/components/DataTable";
 import { inUnit } from "@/lib/value";
 import { EvidenceView } from "./EvidenceView";
 import styles from "./EvidencePanel.module.css";
 
+/** What answers most comes first; logs with their times come last. */
+const ORDER: readonly Evidence["kind"][] = ["rows", "listing", "content", "page", "response", "recording"];
+
+function rank(piece: Evidence): number {
+  return ORDER.indexOf(piece.kind);
+}
+
 /** Captured values, findings, and the data that was looked at. */
 export function DataTab({ runId, step }: { runId: string; step: StepView }) {
   const captures = Object.entries(step.captures ?? {});
   const findings = (step.findings ?? []).map((finding): [string, unknown] => [finding.label, inUnit(finding.label, finding.value)]);
-  const evidence = (step.evidence ?? []).filter((piece) => piece.kind !== "request" && !isPicture(piece));
+  const evidence = (step.evidence ?? []).filter((piece) => piece.kind !== "request" && !isPicture(piece)).sort((one, other) => rank(one) - rank(other));
   if (captures.length + findings.length + evidence.length === 0) {
     return <p className={styles.quiet}>Nothing was collected by this step.</p>;
   }

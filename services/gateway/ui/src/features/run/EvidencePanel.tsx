@@ -1,9 +1,10 @@
+import { Link } from "@tanstack/react-router";
 import { isPicture } from "@/api/queries";
 import type { Evidence, StepView } from "@/api/types";
 import { Card } from "@/components/Page";
 import { Tabs } from "@/components/Tabs";
 import { StatusBadge } from "@/components/Status";
-import { checkConnection } from "@/lib/chain";
+import { checkConnection, keptFrom } from "@/lib/chain";
 import { plural } from "@/lib/format";
 import { kindWord } from "@/lib/status";
 import { DataTab } from "./DataTab";
@@ -23,6 +24,7 @@ type Props = { shown: Shown; step: StepView; tab: string | undefined; onTab: (ta
 export function EvidencePanel({ shown, step, tab, onTab }: Props) {
   const planned = shown.definition?.steps.find((one) => one.id === step.step_id);
   const connection = checkConnection(planned?.check);
+  const kept = keptFrom(shown.run, step);
   return (
     <Card aria-label={`Step ${step.number}: ${step.name}`}>
       <header className={styles.head}>
@@ -42,6 +44,15 @@ export function EvidencePanel({ shown, step, tab, onTab }: Props) {
           {attemptsPhrase(step)}
         </p>
         {step.description && <p>{step.description}</p>}
+        {kept && (
+          <p className={styles.kept}>
+            Kept from{" "}
+            <Link to="/runs/$runId" params={{ runId: kept }} search={{ step: step.step_id, tab }}>
+              the run before
+            </Link>
+            : this run began at a later step and did not look again.
+          </p>
+        )}
       </header>
       {shown.run ? <RunTabs shown={shown} step={step} tab={tab} onTab={onTab} /> : <PlannedStep step={step} planned={planned} defaults={shown.definition?.defaults} />}
     </Card>

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { evidenceQuery, isPicture } from "@/api/queries";
 import type { Evidence } from "@/api/types";
 import { TextBlock } from "@/components/CodeBlock";
@@ -24,8 +25,19 @@ export function EvidenceView({ runId, evidence }: { runId: string; evidence: Evi
           Download
         </a>
       </header>
-      {isPicture(evidence) ? <Picture runId={runId} evidence={evidence} /> : <Text runId={runId} evidence={evidence} />}
+      {isPicture(evidence) ? <Picture runId={runId} evidence={evidence} /> : evidence.kind === "recording" ? <Folded runId={runId} evidence={evidence} /> : <Text runId={runId} evidence={evidence} />}
     </div>
+  );
+}
+
+/** Recordings are long and rarely read here: they are fetched when somebody unfolds them. */
+function Folded({ runId, evidence }: { runId: string; evidence: Evidence }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className={styles.note}>Show it here</summary>
+      {open && <Text runId={runId} evidence={evidence} />}
+    </details>
   );
 }
 

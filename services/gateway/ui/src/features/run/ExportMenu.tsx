@@ -1,9 +1,9 @@
 import { Button } from "@/components/Button";
 import { Icon } from "@/components/Icon";
-import { Menu, MenuLink, MenuItem } from "@/components/Menu";
+import { Menu, MenuLink } from "@/components/Menu";
 import { urls } from "@/lib/urls";
 
-/** The run to take along: for programs, for a ticket, on paper. */
+/** The run to take along: on paper, for a ticket, for programs. */
 export function ExportMenu({ runId }: { runId: string }) {
   return (
     <Menu
@@ -13,15 +13,15 @@ export function ExportMenu({ runId }: { runId: string }) {
         </Button>
       }
     >
+      <MenuLink href={urls.report(runId)} download hint="PDF">
+        Report
+      </MenuLink>
       <MenuLink href={urls.bundle(runId)} download hint="zip">
         Run with evidence
       </MenuLink>
       <MenuLink href={urls.runJson(runId)} download={`steptrail-run-${runId}.json`} hint="JSON">
         Run
       </MenuLink>
-      <MenuItem onSelect={() => window.print()} hint="PDF">
-        Print
-      </MenuItem>
     </Menu>
   );
 }

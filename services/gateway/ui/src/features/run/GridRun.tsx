@@ -1,7 +1,7 @@
 import clsx from "clsx";
 import { memo } from "react";
 import type { GridColumn, StepView, StepStatus } from "@/api/types";
-import { triggerWords } from "@/components/Trigger";
+import { TriggerIcon, triggerWords } from "@/components/Trigger";
 import { serverNow } from "@/lib/clock";
 import { formatAgo, formatDuration } from "@/lib/format";
 import { cellStatus, isKept, slowCell } from "@/lib/grid";
@@ -45,6 +45,9 @@ export const GridRun = memo(function GridRun(props: Props) {
       {steps.map((step) => (
         <i key={step.step_id} className={clsx(styles.cell, cellClass(props, step.step_id))} />
       ))}
+      <span className={styles.how}>
+        <TriggerIcon trigger={column.trigger} size={11} />
+      </span>
     </button>
   );
 });

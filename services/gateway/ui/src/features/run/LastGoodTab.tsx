@@ -6,7 +6,7 @@ import { Problem } from "@/components/States";
 import { StatusBadge } from "@/components/Status";
 import { formatDuration } from "@/lib/format";
 import { type AnyStatus, isOpenRun } from "@/lib/status";
-import { changeWords, showValue } from "@/lib/value";
+import { changeWords, showChanged } from "@/lib/value";
 import { Changes, ContentChanges } from "./ContentChanges";
 import styles from "./EvidencePanel.module.css";
 
@@ -71,10 +71,10 @@ function Comparison({ diff, step }: { diff: StepDiff; step: StepView }) {
                 {changeWords(change.path, step.assertions ?? [])}
               </td>
               <td>
-                <code>{showValue(change.before ?? null)}</code>
+                <code>{showChanged(changeWords(change.path, step.assertions ?? []), change.before)}</code>
               </td>
               <td>
-                <code>{showValue(change.after ?? null)}</code>
+                <code>{showChanged(changeWords(change.path, step.assertions ?? []), change.after)}</code>
               </td>
             </tr>
           ))}

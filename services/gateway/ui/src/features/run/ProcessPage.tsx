@@ -7,6 +7,7 @@ import { neighbourInTrouble } from "@/lib/chain";
 import { useShortcut } from "@/lib/shortcuts";
 import { CheckDialog } from "./CheckDialog";
 import { EvidencePanel } from "./EvidencePanel";
+import { IncidentNotice } from "./IncidentNotice";
 import { NewerRun } from "./NewerRun";
 import { Progress } from "./Progress";
 import styles from "./ProcessPage.module.css";
@@ -66,7 +67,8 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
   return (
     <Page title={titleOf(shown.name, shown.run?.key)} className={styles.page}>
       <ReplayedMoment value={moment}>
-      <RunHeader shown={shown} canCheck={canCheck} mayStart={mayStart} onCheck={() => setChecking(true)} onStarted={openRun} />
+      <RunHeader shown={shown} current={current} canCheck={canCheck} mayStart={mayStart} onCheck={() => setChecking(true)} onStarted={openRun} />
+      <IncidentNotice processId={shown.processId} />
       {newer && (
         <NewerRun
           run={newer}

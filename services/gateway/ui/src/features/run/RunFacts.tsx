@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Ago, Elapsed } from "@/components/Time";
 import { triggerWords } from "@/components/Trigger";
-import { tookLong } from "@/lib/chain";
+import { isQuick, tookLong } from "@/lib/chain";
 import { formatDuration, formatRough, plural } from "@/lib/format";
 import { isOpenRun, isTrouble } from "@/lib/status";
 import styles from "./RunFacts.module.css";
@@ -56,7 +56,7 @@ function timeFacts({ run }: Shown): Fact[] {
   }
   return [
     ["Checked", <>{<Ago at={run.ended_at ?? run.queued_at} />} by {by}</>],
-    ["Took", <>{formatDuration(run.duration_seconds)}{usual}{tookLong(run.duration_seconds, run) && <span className={styles.slow}> ▲ slower than usual</span>}</>],
+    ["Took", <>{formatDuration(run.duration_seconds)}{usual}{run.status === "success" && tookLong(run.duration_seconds, run) && <span className={styles.slow}> ▲ slower than usual</span>}{run.status === "success" && isQuick(run.duration_seconds, run.expected_duration_seconds) && <span className={styles.usual}> ▼ quicker than usual</span>}</>],
   ];
 }
 

@@ -72,6 +72,7 @@ function Columns({ columns, steps, shownRun, onOpen }: ColumnsProps) {
               {step.name}
             </span>
           ))}
+          <span className={styles.started}>Started</span>
         </div>
         <div ref={scroll} className={styles.columns} role="group" aria-label="Runs, oldest first" onKeyDown={onKeyDown} onMouseLeave={() => setPointed(null)}>
           {columns.map((column, index) => (

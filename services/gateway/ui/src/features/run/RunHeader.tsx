@@ -12,13 +12,15 @@ import type { Shown } from "./types";
 
 type Props = {
   shown: Shown;
+  /** The same as it is now, also while a replay shows it as it was: what can be done is done to this. */
+  current: Shown;
   canCheck: boolean;
   mayStart: boolean;
   onCheck: () => void;
   onStarted: (runId: string) => void;
 };
 
-export function RunHeader({ shown, canCheck, mayStart, onCheck, onStarted }: Props) {
+export function RunHeader({ shown, current, canCheck, mayStart, onCheck, onStarted }: Props) {
   const { run, name } = shown;
   const [problem, setProblem] = useState<string | null>(null);
   return (
@@ -40,7 +42,7 @@ export function RunHeader({ shown, canCheck, mayStart, onCheck, onStarted }: Pro
             </p>
           )}
         </div>
-        <RunActions shown={shown} canCheck={canCheck} mayStart={mayStart} onCheck={onCheck} onStarted={onStarted} onProblem={setProblem} />
+        <RunActions shown={current} canCheck={canCheck} mayStart={mayStart} onCheck={onCheck} onStarted={onStarted} onProblem={setProblem} />
       </div>
     </header>
   );
@@ -76,7 +78,7 @@ function LiveVerdict({ shown }: { shown: Shown }) {
     <>
       Checking {current.number} of {run.steps.length} <span className={styles.now}>“{current.name}”</span>
       {current.reason === "no_worker" ? (
-        <span className={styles.loud}>: no worker listens for this kind of check.</span>
+        <span className={styles.loud}>: {current.message ?? `no worker listens for ${current.check_type}`} yet.</span>
       ) : current.reason === "waits_turn" ? (
         <>: {current.message ?? "waits for its turn"}.</>
       ) : current.status === "retrying" && current.next_attempt_at ? (

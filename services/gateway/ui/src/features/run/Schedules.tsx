@@ -3,6 +3,7 @@ import { pauseSchedule, resumeSchedule, schedulesQuery } from "@/api/schedules";
 import type { Definition, ScheduleState } from "@/api/types";
 import { useMay } from "@/api/useMe";
 import { Button } from "@/components/Button";
+import { CronWords } from "@/components/CronWords";
 import { Icon } from "@/components/Icon";
 import { Card } from "@/components/Page";
 import { Sign } from "@/components/Sign";
@@ -52,7 +53,8 @@ function Line({ schedule }: { schedule: ScheduleState }) {
       <div className={styles.line}>
         <Icon name="calendar" />
         <div className={styles.words}>
-          <b>{rhythm(schedule)}</b>
+          <b>{schedule.cron ? <CronWords cron={schedule.cron}>{rhythm(schedule)}</CronWords> : rhythm(schedule)}</b>
+          {schedule.cron && <small>{rhythm(schedule)}</small>}
           {details && <small>{details}</small>}
         </div>
         <Next schedule={schedule} />
@@ -83,7 +85,7 @@ function Next({ schedule: { state, next_run_at, paused_at, paused_by, upcoming }
   if (state === "process_off" || !next_run_at) return <div className={styles.next}>the process is not active</div>;
   return (
     <div className={styles.next} title={(upcoming ?? []).map((at) => formatExact(at, zone)).join("\n")}>
-      next <Ago at={next_run_at} />
+      next <Ago at={next_run_at} due />
       <small>
         <Exact at={next_run_at} />
       </small>
@@ -131,6 +133,7 @@ function Windows({ definition }: { definition: Definition | null }) {
       <ul>
         {windows.map((window, index) => (
           <li key={index}>
+            {window.cron && <CronWords cron={window.cron} after=" · " />}
             {maintenanceText(window, (iso) => formatExact(iso, zone))}
             {window.reason && <span> · {window.reason}</span>}
           </li>

@@ -1,18 +1,21 @@
+import clsx from "clsx";
 import type { ReactNode } from "react";
 import type { StepView } from "@/api/types";
 import { Ago, Countdown, Elapsed } from "@/components/Time";
-import { tookLong } from "@/lib/chain";
+import { isQuick, tookLong } from "@/lib/chain";
 import { serverNow } from "@/lib/clock";
 import { formatDuration, formatRough, formatSpan } from "@/lib/format";
 import { failureWord, word } from "@/lib/status";
 import styles from "./StepTimes.module.css";
 import { UsualSoFar } from "./UsualSoFar";
 
-/** The right edge of a step: how long, how long usually, until when, or why not. */
-export function StepTimes({ step, runOpen, planned }: { step: StepView; runOpen: boolean; planned: boolean }) {
+type Props = { step: StepView; runOpen: boolean; planned: boolean; inline?: boolean };
+
+/** The right edge of a step: how long, how long usually, until when, or why not. `inline` puts both on one line. */
+export function StepTimes({ step, runOpen, planned, inline = false }: Props) {
   const { main, below, loud } = timesOf(step, runOpen, planned);
   return (
-    <span className={styles.times}>
+    <span className={clsx(styles.times, inline && styles.inline)}>
       <span className={loud ? styles.loud : styles.main}>{main}</span>
       <span className={styles.below}>{below}</span>
     </span>
@@ -93,13 +96,19 @@ function DueIn({ at }: { at: string }) {
   );
 }
 
-/** The usual duration, with an arrow when this one was clearly longer. */
+/** The usual duration, with an arrow when this one was clearly longer or shorter. */
 function Usual({ step, usual }: { step: StepView; usual: string | null }) {
+  if (isQuick(step.duration_seconds, step.expected_duration_seconds)) {
+    return (
+      <span title="Quicker than usual">
+        ▼ quicker<span className="visually-hidden"> than usual</span>, {usual}
+      </span>
+    );
+  }
   if (!tookLong(step.duration_seconds, step)) return <>{usual}</>;
   return (
     <span className={styles.slow} title="Slower than usual">
-      ▲ {usual}
-      <span className="visually-hidden"> slower than usual</span>
+      ▲ slower<span className="visually-hidden"> than usual</span>, {usual}
     </span>
   );
 }

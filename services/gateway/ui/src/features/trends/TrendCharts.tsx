@@ -10,6 +10,7 @@ import styles from "./Trends.module.css";
 const COLUMNS: Column<TrendDay>[] = [
   { title: "Day", look: "fill", cell: ({ day }) => day },
   { title: "Runs", look: "end", cell: ({ runs }) => runs.toLocaleString("en") },
+  { title: "Missed starts", look: "end", cell: ({ missed_starts }) => missed_starts.toLocaleString("en") },
   { title: "Success", look: "end", cell: ({ success_rate }) => percent(success_rate) },
   { title: "p50", look: "end", cell: ({ p50_seconds }) => formatDuration(p50_seconds) },
   { title: "p95", look: "end", cell: ({ p95_seconds }) => formatDuration(p95_seconds) },
@@ -32,7 +33,7 @@ export function TrendCharts({ trend, of }: { trend: Trend; of: string }) {
   return (
     <>
       <div className={styles.charts}>
-        <Framed title="Success rate" of={of} said={shown && `${shown.day}: ${percent(shown.success_rate)} of ${plural(shown.runs, "run")}`}>
+        <Framed title="Success rate" of={of} said={shown && successOf(shown)}>
           <Chart label={`Success rate of ${of}, day by day`} days={columns.days} lines={rate} unit={(value) => `${value}\u00a0%`} top={100} onHover={setHovered} />
         </Framed>
         <Framed
@@ -57,6 +58,12 @@ export function TrendCharts({ trend, of }: { trend: Trend; of: string }) {
       </Card>
     </>
   );
+}
+
+/** Missed starts are said beside the rate: they are no runs, and no part of it. */
+function successOf(day: TrendDay): string {
+  const rate = day.runs > 0 ? `${percent(day.success_rate)} of ${plural(day.runs, "run")}` : "no runs";
+  return `${day.day}: ${rate}${day.missed_starts > 0 ? `; ${plural(day.missed_starts, "scheduled start")} missed` : ""}`;
 }
 
 function Framed({ title, of, said, children }: { title: string; of: string; said: ReactNode; children: ReactNode }) {

@@ -11,6 +11,7 @@ import { Empty, Loading, Problem } from "@/components/States";
 import { HERE, SubNav } from "@/components/SubNav";
 import { serverNow } from "@/lib/clock";
 import type { TrendsSearch } from "@/lib/search";
+import { plural } from "@/lib/format";
 import { periodStart, USUAL_PERIOD } from "@/lib/trends";
 import { urls } from "@/lib/urls";
 import { Figures } from "./Figures";
@@ -73,12 +74,13 @@ export function TrendsPage() {
           {figures.data.runs === 0 ? (
             <Card>
               <Empty icon="clock" title="Nothing was measured in this period">
+                {figures.data.missed_starts > 0 && `${plural(figures.data.missed_starts, "scheduled start was", "scheduled starts were")} missed: Steptrail was not running when they were due. `}
                 Choose a longer one, or check the process.
               </Empty>
             </Card>
           ) : (
             <>
-              <Figures figures={figures.data} />
+              <Figures figures={figures.data} readAt={figures.dataUpdatedAt} onRefresh={() => void Promise.all([figures.refetch(), trend.refetch()])} />
               <TrendCharts trend={trend.data} of={step ? `step ${step.number} “${step.name}”` : "whole runs"} />
               <SlowSteps steps={figures.data.steps} chosen={search.step_id} onChoose={(step_id) => change({ ...search, process_id: processId, step_id })} />
             </>

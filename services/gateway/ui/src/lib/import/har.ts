@@ -1,5 +1,6 @@
 /** From a HAR file, which every browser saves from its network tools. */
 import { isRecord } from "../draft";
+import { plural } from "../format";
 import { apiCall, bodyOf, finished, type Imported, ImportProblem, keptHeaders, type Lost, methodOf, requestName, safeUrl } from "./shape";
 
 type Entry = { request?: { method?: string; url?: string; headers?: Named[]; postData?: { mimeType?: string; text?: string; params?: Named[] } }; response?: { status?: number; content?: { mimeType?: string } }; _resourceType?: string };
@@ -12,7 +13,7 @@ export function fromHar(text: string): Imported {
   const entries = entriesOf(text);
   const lost: Lost[] = [];
   const worth = entries.filter((entry) => !STATIC.test(entry.response?.content?.mimeType ?? "") && /^https?:/i.test(entry.request?.url ?? ""));
-  if (entries.length > worth.length) lost.push({ where: "file", what: `${entries.length - worth.length} requests for pictures, styles, scripts and the like` });
+  if (entries.length > worth.length) lost.push({ where: "file", what: `${plural(entries.length - worth.length, "request")} for pictures, styles, scripts and the like` });
   if (worth.length === 0) throw new ImportProblem("This HAR file holds no request for a page or an API.");
   return finished("Imported from HAR", worth.map((entry, index) => stepOf(entry, `request ${index + 1}`, lost)), lost);
 }

@@ -53,12 +53,15 @@ def one_of(connection: AsyncConnection, column: sa.ColumnElement[Any], ids: Coll
     return column.in_(sa.select(listed.c.value))
 
 
-def upsert(connection: AsyncConnection, table: sa.Table, columns: Sequence[str]) -> Any:
-    """Insert, or overwrite `columns` of the row that is there."""
+def upsert(
+    connection: AsyncConnection, table: sa.Table, columns: Sequence[str], where: sa.ColumnElement[bool] | None = None
+) -> Any:
+    """Insert, or overwrite `columns` of the row that is there if `where` holds for it."""
     insert = _insert(connection, table)
     return insert.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_={name: insert.excluded[name] for name in columns},
+        where=where,
     )
 
 

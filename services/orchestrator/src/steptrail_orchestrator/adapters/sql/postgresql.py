@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 from steptrail_common.database import Moment
+from steptrail_common.outbox import Entry
 
 from steptrail_orchestrator.adapters.schema import attempts, events, outbox, run_steps, runs
 from steptrail_orchestrator.adapters.sql import rows
-from steptrail_orchestrator.adapters.sql.messages import Entry, EventRow
+from steptrail_orchestrator.adapters.sql.messages import POSITIONS, Announced, EventRow
 
 _TYPES: tuple[tuple[type[Any], str], ...] = (
     (Moment, "timestamptz"),
@@ -35,11 +36,10 @@ _STEPS = tuple(rows.columns(run_steps))
 _OPENED = ("run_id", "step_id", "attempt", "token", "status", "check_type", "timeout_seconds", "dispatched_at",
            "published_at", "publications", "late")  # fmt: skip
 _RUNS = ("run_id", "status", "started_at", "ended_at", "wake_at", "current_step", "seq", "verdict", "failure_class")
+_BEGUN = tuple(rows.columns(runs))
 _EVENTS = ("run_id", "seq", "process_id", "document")
 _TOLD = ("dedup_id", "topic", "content_type", "headers", "body")
 _SENT = ("dedup_id", "destination_queue", "content_type", "headers", "body")
-_POSITION = "@position@"
-"""Stands in the headers of an event's message for its position, which only the insert gives."""
 
 
 class _Row(asyncpg.Record):  # type: ignore[misc]
@@ -62,6 +62,12 @@ class _Arrays:
         self.count += len(types)
         return f"unnest({', '.join(f'${first + place}::{kind}[]' for place, kind in enumerate(types))})"
 
+    def between(self) -> str:
+        """Two parameters more: the smallest and the largest id. Only they tell a prepared statement which partitions
+        it needs; a join or an array does not."""
+        self.count += 2
+        return f"BETWEEN ${self.count - 1}::text AND ${self.count}::text"
+
 
 def _type_of(column: sa.Column[Any]) -> str:
     return next(name for kind, name in _TYPES if isinstance(column.type, kind))
@@ -75,15 +81,19 @@ def _assigned(columns: Sequence[str], prefix: str) -> str:
     return ", ".join(f"{name} = {prefix}{name}" for name in columns)
 
 
-def _write_statement() -> str:
+def _write_statement(*, begins: bool = False) -> str:
+    """`begins`: with new runs, as the first arrays."""
     arrays = _Arrays()
+    rows_of_runs = arrays.unnest(runs, _BEGUN) if begins else ""
+    created = f"created AS (INSERT INTO runs ({_listed(_BEGUN)}) SELECT * FROM {rows_of_runs})," if begins else ""  # noqa: S608
     changing_steps = [name for name in _STEPS if name not in ("run_id", "step_id", "number", "reused_from")]
     return f"""
-    WITH ended AS (
+    WITH {created} ended AS (
         UPDATE attempts SET {_assigned(_ENDED[4:], "e.")}
         FROM {arrays.unnest(attempts, _ENDED)} AS e({_listed(_ENDED)})
         WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
             AND attempts.token = e.token AND attempts.ended_at IS NULL
+            AND attempts.run_id {arrays.between()}
         RETURNING 1
     ), stepped AS (
         INSERT INTO run_steps ({_listed(_STEPS)}) SELECT * FROM {arrays.unnest(run_steps, _STEPS)}
@@ -105,66 +115,99 @@ def _write_statement() -> str:
     ), announced AS (
         INSERT INTO outbox ({_listed(_TOLD)}, created_at)
         SELECT {_listed(("dedup_id", "topic", "content_type"))},
-            replace(headers, '{_POSITION}', told.position::text), body, clock_timestamp()
-        FROM {arrays.unnest(outbox, _TOLD, ("text", "int4"))} AS o({_listed(_TOLD)}, run_id, seq)
-            JOIN told USING (run_id, seq)
-        ORDER BY told.position
+            replace(headers, '{POSITIONS}', bundled.positions), body, clock_timestamp()
+        FROM {arrays.unnest(outbox, _TOLD)} WITH ORDINALITY AS o({_listed(_TOLD)}, number)
+            JOIN (
+                SELECT number, string_agg(position::text, ',' ORDER BY position) AS positions
+                FROM {arrays.unnest(events, ("run_id", "seq"), ("int8",))} AS member(run_id, seq, number)
+                    JOIN told USING (run_id, seq)
+                GROUP BY number
+            ) AS bundled USING (number)
+        ORDER BY number
         ON CONFLICT (dedup_id) DO NOTHING
     )
-    SELECT count(*) FROM ended
+    SELECT (SELECT count(*) FROM ended) AS accepted,
+        (SELECT array_agg(position ORDER BY position) FROM told) AS positions
     """  # noqa: S608 - made of column names of our own tables
 
 
-_WRITE = _write_statement()
-_LOAD_STEPS = f"SELECT {_listed(_STEPS)} FROM run_steps WHERE run_id = ANY($1::text[])"  # noqa: S608 - constants
+_WRITE, _BEGIN = _write_statement(), _write_statement(begins=True)
+_TAKE = """
+    WITH fresh AS (
+        INSERT INTO inbox (dedup_id, received_at) SELECT id, clock_timestamp() FROM unnest($2::text[]) AS given(id)
+        ON CONFLICT DO NOTHING
+        RETURNING dedup_id
+    )
+    SELECT runs.*, (SELECT array_agg(dedup_id) FROM fresh) AS fresh FROM runs WHERE run_id = ANY($1::text[])
+    ORDER BY run_id FOR UPDATE OF runs
+"""
+"""Both in one statement and both sorted, so that two transactions never wait for each other."""
+_LOAD_STEPS = f"SELECT {_listed(_STEPS)} FROM run_steps WHERE run_id = ANY($1::text[]) AND run_id BETWEEN $2 AND $3"  # noqa: S608 - constants
 _LOAD_OPEN = """
     SELECT clock.now, a.* FROM (SELECT clock_timestamp() AS now) AS clock
-    LEFT JOIN attempts AS a ON a.run_id = ANY($1::text[]) AND a.ended_at IS NULL
+    LEFT JOIN attempts AS a ON a.run_id = ANY($1::text[]) AND a.run_id BETWEEN $2 AND $3 AND a.ended_at IS NULL
 """
 Rows = Sequence[Mapping[str, Any]]
 
 
-async def load(connection: AsyncConnection, run_ids: Collection[str]) -> tuple[Sequence[Any], Sequence[Any], datetime]:
-    """Step rows, open attempts, and the clock after the locks were granted."""
+async def take(
+    connection: AsyncConnection, run_ids: Collection[str], dedup_ids: Collection[str]
+) -> tuple[Sequence[Any], frozenset[str]]:
+    """Lock the runs, note the ids of messages. Returns the runs' rows, and which ids were not noted before."""
+    # By SQLAlchemy, which begins the transaction with the first statement.
+    found = (await connection.exec_driver_sql(_TAKE, (sorted(set(run_ids)), sorted(set(dedup_ids))))).all()
+    fresh = found[0].fresh if found else dedup_ids  # of unknown runs it does not matter
+    return found, frozenset(fresh or ())
+
+
+async def load(
+    connection: AsyncConnection, run_ids: Collection[str], unknown: Collection[str]
+) -> tuple[Sequence[Any], Sequence[Any], datetime]:
+    """Step rows of `unknown` runs, open attempts of all, and the clock after the locks were granted."""
     driver = await _driver(connection)
-    ids = list(run_ids)
-    opened = await driver.fetch(_LOAD_OPEN, ids, record_class=_Row)
-    steps = await driver.fetch(_LOAD_STEPS, ids, record_class=_Row)
+    ids, missing = sorted(run_ids) or [""], sorted(unknown)
+    opened = await driver.fetch(_LOAD_OPEN, ids, ids[0], ids[-1], record_class=_Row)
+    steps = []
+    if missing:
+        steps = await driver.fetch(_LOAD_STEPS, missing, missing[0], missing[-1], record_class=_Row)
     return steps, [row for row in opened if row["run_id"] is not None], opened[0]["now"]
 
 
 async def write(
     connection: AsyncConnection,
     *,
+    begun: Rows,
     ended: Rows,
     steps: Rows,
     opened: Rows,
     moved: Rows,
     told: Sequence[EventRow],
+    announced: Sequence[Announced],
     requests: Sequence[Entry],
-) -> int:
-    """Everything at once; returns how many of the `ended` attempts were still open."""
+) -> tuple[int, list[int]]:
+    """Everything at once; returns how many of the `ended` attempts were still open, and the positions of `told`."""
     found = [{name.removeprefix("b_"): value for name, value in row.items()} for row in ended]
     stored = [
         {"run_id": one.event.run_id, "seq": one.event.seq, "process_id": one.event.process_id, "document": one.document}
         for one in told
     ]
-    announced = [_outbox_row(one.entry(_POSITION)) for one in told]
-    requested = [_outbox_row(entry) for entry in requests]
+    members = [(*row.key, number) for number, (bundle, _) in enumerate(announced, 1) for row in bundle.rows]
     driver = await _driver(connection)
-    count: int = await driver.fetchval(
-        _WRITE,
+    row = await driver.fetchrow(
+        _BEGIN if begun else _WRITE,
+        *(_columns(begun, _BEGUN) if begun else ()),
         *_columns(found, _ENDED),
+        min((row["run_id"] for row in found), default=""),
+        max((row["run_id"] for row in found), default=""),
         *_columns(steps, _STEPS),
         *_columns(opened, _OPENED),
         *_columns(moved, _RUNS),
         *_columns(stored, _EVENTS),
-        *_columns(requested, _SENT),
-        *_columns(announced, _TOLD),
-        [one.event.run_id for one in told],
-        [one.event.seq for one in told],
+        *_columns([_outbox_row(entry) for entry in requests], _SENT),
+        *_columns([_outbox_row(entry) for _, entry in announced], _TOLD),
+        *([member[place] for member in members] for place in range(3)),
     )
-    return count
+    return int(row["accepted"]), row["positions"] or []
 
 
 def _columns(values: Rows, names: Sequence[str]) -> list[list[Any]]:
@@ -186,4 +229,7 @@ def _outbox_row(entry: Entry) -> dict[str, Any]:
 async def _driver(connection: AsyncConnection) -> Any:
     """The asyncpg connection in whose transaction SQLAlchemy already is."""
     raw = await connection.get_raw_connection()
-    return raw.driver_connection
+    driver = raw.driver_connection
+    if driver is None or not driver.is_in_transaction():
+        raise RuntimeError("SQLAlchemy begins a transaction with its first statement, and there was none")
+    return driver

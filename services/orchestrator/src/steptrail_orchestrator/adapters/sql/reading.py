@@ -1,6 +1,6 @@
 """Queries on runs, without locks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -98,20 +98,23 @@ class SqlRunReader:
         async with available(), reading(self._engine) as connection:
             return await connection.scalar(statement)
 
-    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[Sample]], list[Sample]]:
-        good = (
-            sa.select(runs.c.run_id, runs.c.started_at, runs.c.ended_at)
-            .where(
-                runs.c.process_id == process_id,
-                runs.c.status == RunStatus.SUCCESS.value,
-                runs.c.from_run.is_(None),
-            )
-            .order_by(runs.c.queued_at.desc(), runs.c.run_id.desc())
-            .limit(count)
-        )
+    async def started(self, process_ids: Sequence[str]) -> list[tuple[str, datetime]]:
         async with available(), reading(self._engine) as connection:
-            found = [row for row in await connection.execute(good) if row.started_at]
-            whole = [(row.started_at, (row.ended_at - row.started_at).total_seconds()) for row in found]
+            statement = sa.select(runs.c.process_id, runs.c.started_at).where(
+                runs.c.status == RunStatus.RUNNING.value,
+                runs.c.started_at.is_not(None),
+                one_of(connection, runs.c.process_id, process_ids),
+            )
+            return [(row.process_id, row.started_at) for row in await connection.execute(statement)]
+
+    async def run_durations(self, process_id: str, count: int) -> list[Sample]:
+        async with available(), reading(self._engine) as connection:
+            return _whole(await connection.execute(_good_runs(process_id, count)))
+
+    async def durations(self, process_id: str, count: int) -> tuple[dict[str, list[Sample]], list[Sample]]:
+        async with available(), reading(self._engine) as connection:
+            found = [row for row in await connection.execute(_good_runs(process_id, count)) if row.started_at]
+            whole = _whole(found)
             of_these = one_of(connection, run_steps.c.run_id, [row.run_id for row in found])
             taken: dict[str, dict[str, float]] = {}
             for row in await connection.execute(
@@ -212,6 +215,20 @@ class SqlRunReader:
     async def check(self) -> None:
         async with available(), writing(self._engine) as connection:
             await connection.execute(sa.delete(workers).where(sa.false()))
+
+
+def _good_runs(process_id: str, count: int) -> sa.Select[Any]:
+    """The last runs that walked the whole chain and succeeded."""
+    return (
+        sa.select(runs.c.run_id, runs.c.started_at, runs.c.ended_at)
+        .where(runs.c.process_id == process_id, runs.c.status == RunStatus.SUCCESS.value, runs.c.from_run.is_(None))
+        .order_by(runs.c.queued_at.desc(), runs.c.run_id.desc())
+        .limit(count)
+    )
+
+
+def _whole(found: Iterable[Any]) -> list[Sample]:
+    return [(row.started_at, (row.ended_at - row.started_at).total_seconds()) for row in found if row.started_at]
 
 
 def _conditions(wanted: RunFilter, before: Place | None) -> list[sa.ColumnElement[bool]]:

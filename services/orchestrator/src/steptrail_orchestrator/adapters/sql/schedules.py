@@ -8,12 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from steptrail_common import outbox as outbox_rows
+from steptrail_common.bus.port import Destination, Message
 from steptrail_common.contracts.definition import MaintenanceWindow, Schedule
-from steptrail_common.contracts.schedules import NextRun, TickView
+from steptrail_common.contracts.events import CONTENT_TYPE, envelope, routing_key
+from steptrail_common.contracts.model import utc
+from steptrail_common.contracts.schedules import NextRun, ScheduleMissed, TickView
 from steptrail_common.database import reading, writing
-from steptrail_common.outbox import database_now
+from steptrail_common.outbox import Entry, database_now
 
-from steptrail_orchestrator.adapters.schema import runs, schedule_sources, schedule_ticks, schedules
+from steptrail_orchestrator.adapters.schema import outbox, runs, schedule_sources, schedule_ticks, schedules
 from steptrail_orchestrator.adapters.sql import rows
 from steptrail_orchestrator.adapters.sql.dialect import available, insert_new, one_of, upsert
 from steptrail_orchestrator.adapters.sql.store import SqlRunStore
@@ -21,6 +25,7 @@ from steptrail_orchestrator.domain import decisions
 from steptrail_orchestrator.domain.schedules import Planned, Tick, carried_over, due_ticks, pause_gap
 from steptrail_orchestrator.ports import Fired, Refusal, RunOrder
 
+_MISSED = "schedule.missed"
 _WINDOWS = TypeAdapter(list[MaintenanceWindow])
 
 
@@ -76,6 +81,7 @@ class SqlScheduleStore:
     async def fire(self, prepared: Mapping[str, RunOrder | Refusal]) -> Fired:
         begun: list[RunOrder] = []
         told: list[TickView] = []
+        announced: list[Entry] = []
         async with available(), writing(self._engine) as connection:
             mine = one_of(connection, schedules.c.schedule_id, list(prepared))
             due = schedules.c.fire_at <= database_now()
@@ -83,10 +89,12 @@ class SqlScheduleStore:
                 answer = prepared[one.schedule_id]
                 views = await self._act(connection, one, answer, await _clock(connection))
                 told += views
+                announced += [_announcement(one, view) for view in views if view.outcome == "missed"]
                 if isinstance(answer, RunOrder) and any(view.run_id for view in views):
                     begun.append(answer)
-        if begun:
-            self._store.begun(begun)
+            await outbox_rows.insert(connection, outbox, announced)
+        if begun or announced:
+            self._store.beginnings.begun(begun)
         return Fired(told)
 
     async def _act(
@@ -105,7 +113,7 @@ class SqlScheduleStore:
             if not await _record(connection, view):
                 continue
             if run_id is not None and isinstance(answer, RunOrder):
-                await self._store.begin_within(connection, answer, decisions.begin, now)
+                await self._store.beginnings.begin_within(connection, answer, decisions.begin, now)
                 after = replace(after, last_run_id=run_id)
             after = replace(after, last_outcome=tick.outcome)
             told.append(view)
@@ -230,6 +238,27 @@ def _view(one: Planned, tick: Tick, run_id: str | None, now: datetime) -> TickVi
         run_id=run_id,
         decided_at=now,
     )
+
+
+def _announcement(one: Planned, view: TickView) -> Entry:
+    """The event of missed ticks; it leaves if and only if they are recorded."""
+    event = ScheduleMissed(
+        process_id=view.process_id,
+        process_name=one.process_name,
+        schedule_id=view.schedule_id,
+        tick_at=view.tick_at,
+        until_at=view.until_at,
+        count=view.count,
+        reason=view.reason,
+        message=view.message,
+        at=view.decided_at,
+    )
+    identity = (view.schedule_id, utc(view.tick_at))
+    told = envelope(
+        _MISSED, event, source="orchestrator", identity=identity, at=view.decided_at, subject=view.process_id
+    )
+    body = told.model_dump_json(exclude_none=True).encode()
+    return Destination(topic=routing_key(_MISSED, view.process_id)), Message(body, told.id, CONTENT_TYPE)
 
 
 def _planned(row: Any) -> Planned:

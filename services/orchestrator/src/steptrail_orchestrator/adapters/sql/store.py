@@ -1,6 +1,6 @@
 """Transactions on runs."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,38 +9,33 @@ from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common import inbox as inbox_rows
 from steptrail_common.contracts.events import new_token
-from steptrail_common.contracts.model import RunStatus
 from steptrail_common.contracts.orchestrator import RunAccepted
 from steptrail_common.contracts.workers import Heartbeat, Lease
 from steptrail_common.database import reading, writing
-from steptrail_common.errors import InvalidInput
-from steptrail_common.outbox import database_now
+from steptrail_common.outbox import Entry, database_now
 
 from steptrail_orchestrator.adapters.schema import (
     attempts,
-    definitions,
-    events,
-    evidence,
     idempotency,
     inbox,
-    late_results,
     run_steps,
     runs,
     workers,
 )
 from steptrail_orchestrator.adapters.sql import postgresql, rows, turns
+from steptrail_orchestrator.adapters.sql.beginning import Begin, Beginnings, Begun, seconds_to_wake
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.dialect import (
     after_now,
     available,
     earlier,
-    insert_new,
     one_of,
     plus,
     upsert,
 )
-from steptrail_orchestrator.adapters.sql.writing import insert_run, write
-from steptrail_orchestrator.domain.run import Chain, Limits, RunState, World, later
+from steptrail_orchestrator.adapters.sql.standing import Standing
+from steptrail_orchestrator.adapters.sql.writing import write
+from steptrail_orchestrator.domain.run import Limits, World, later
 from steptrail_orchestrator.domain.walk import Walk
 from steptrail_orchestrator.ports import Decided, Decision, IdempotencyKey, RunOrder, Scene
 
@@ -48,7 +43,11 @@ _IDEMPOTENCY_SECONDS = 86400.0
 
 
 class SqlRunStore:
-    """`RunStore` on an engine of `steptrail_common.database`. `committed` is called after each commit that sends."""
+    """`RunStore` on an engine of `steptrail_common.database`.
+
+    `committed` is called after each commit that sends, with the messages, which are in the outbox; with None when only
+    the outbox knows them.
+    """
 
     def __init__(
         self,
@@ -56,7 +55,7 @@ class SqlRunStore:
         *,
         limits: Limits,
         worker_live_seconds: float,
-        committed: Callable[[], None],
+        committed: Callable[[Sequence[Entry] | None], None],
         chains: Chains,
         new_token: Callable[[], str] = new_token,
     ) -> None:
@@ -65,60 +64,29 @@ class SqlRunStore:
         self._worker_live_seconds = worker_live_seconds
         self._committed = committed
         self._chains = chains
-        self._stored: set[str] = set()
+        self._standing = Standing()
         self._new_token = new_token
+        self.beginnings = Beginnings(
+            engine,
+            limits=limits,
+            chains=chains,
+            standing=self._standing,
+            committed=committed,
+            new_token=new_token,
+        )
 
-    async def begin(
-        self, order: RunOrder, decision: Callable[[Walk, datetime], None], key: IdempotencyKey | None
-    ) -> tuple[RunAccepted, float | None]:
-        async with available(), writing(self._engine) as connection:
-            now = await _clock(connection)
-            if key is not None and not await self._claim(connection, key, order.run_id, now):
-                return await _made_before(connection, key), None
-            walk = await self.begin_within(connection, order, decision, now)
-        self.begun([order])
-        return _accepted(walk.run), _seconds_to_wake([walk], now)
-
-    async def begin_within(
-        self, connection: AsyncConnection, order: RunOrder, decision: Callable[[Walk, datetime], None], now: datetime
-    ) -> Walk:
-        """`begin` inside the transaction of somebody else, who tells `begun` after its commit."""
-        walk = self._new_walk(order, now)
-        await turns.lock(connection, [walk])
-        decision(walk, now)
-        if order.chain.definition_id not in self._stored:
-            await _store_definition(connection, order.chain, now)
-        await insert_run(connection, walk)
-        await write(connection, [walk], new=True)
-        await turns.write(connection, [walk])
-        return walk
-
-    def begun(self, orders: Iterable[RunOrder]) -> None:
-        """The runs are committed: their definitions are stored, their messages can leave."""
-        for order in orders:
-            self._stored.add(order.chain.definition_id)
-            self._chains.keep(order.chain)
-        self._committed()
+    async def begin(self, order: RunOrder, decision: Begin, key: IdempotencyKey | None) -> Begun:
+        return await self.beginnings.begin(order, decision, key)
 
     async def repeated(self, key: IdempotencyKey) -> RunAccepted | None:
-        async with available(), reading(self._engine) as connection:
-            known = await connection.scalar(
-                sa.select(idempotency.c.run_id).where(idempotency.c.actor == key.actor, idempotency.c.key == key.key)
-            )
-            return await _made_before(connection, key) if known else None
+        return await self.beginnings.repeated(key)
 
     async def decide(self, run_ids: Collection[str], decision: Decision, *, dedup_ids: Sequence[str] = ()) -> Decided:
         async with available(), writing(self._engine) as connection:
-            fresh = await inbox_rows.fresh(connection, inbox, dedup_ids) if dedup_ids else set()
-            locked = await connection.execute(
-                sa.select(runs)
-                .where(one_of(connection, runs.c.run_id, sorted(set(run_ids))))
-                .order_by(runs.c.run_id)
-                .with_for_update()
-            )
-            walks, now = await self._walks(connection, locked.all())
-            decided = await self._apply(connection, walks, World(now), decision, frozenset(fresh))
-        self._committed()
+            found, fresh = await _take(connection, run_ids, dedup_ids)
+            walks, now = await self._walks(connection, found)
+            decided, sent = await self._apply(connection, walks, World(now), decision, fresh)
+        self._decided(decided, sent)
         return decided
 
     async def decide_due(self, decision: Decision, *, empty_queues: frozenset[str], limit: int) -> Decided:
@@ -160,29 +128,6 @@ class SqlRunStore:
             old = idempotency.c.created_at < later(now, -_IDEMPOTENCY_SECONDS)
             await connection.execute(sa.delete(idempotency).where(old))
 
-    async def expired(self, *, older_than_seconds: float, limit: int) -> list[str]:
-        async with available(), reading(self._engine) as connection:
-            before = later(await _clock(connection), -older_than_seconds)
-            found = await connection.execute(
-                sa.select(runs.c.run_id)
-                .where(runs.c.queued_at < before, runs.c.ended_at < before)
-                .order_by(runs.c.queued_at)
-                .limit(limit)
-            )
-            return list(found.scalars())
-
-    async def forget(self, run_ids: Sequence[str]) -> None:
-        async with available(), writing(self._engine) as connection:
-            ended = await connection.execute(
-                sa.select(runs.c.run_id)
-                .where(one_of(connection, runs.c.run_id, run_ids), runs.c.ended_at.is_not(None))
-                .order_by(runs.c.run_id)
-                .with_for_update()
-            )
-            gone = list(ended.scalars())
-            for table in (evidence, late_results, events, attempts, run_steps, runs):
-                await connection.execute(sa.delete(table).where(one_of(connection, table.c.run_id, gone)))
-
     # --- inside ----------------------------------------------------------------------------------------------------
 
     async def _decide_where(
@@ -201,8 +146,8 @@ class SqlRunStore:
                 return Decided(())
             walks, now = await self._walks(connection, found)
             world = World(now, await self._live_types(connection), empty_queues)
-            decided = await self._apply(connection, walks, world, decision, frozenset())
-        self._committed()
+            decided, sent = await self._apply(connection, walks, world, decision, frozenset())
+        self._decided(decided, sent)
         return decided
 
     async def _walks(self, connection: AsyncConnection, found: Sequence[Any]) -> tuple[dict[str, Walk], datetime]:
@@ -210,11 +155,10 @@ class SqlRunStore:
         states = [rows.run_state(row) for row in found]
         ids = [state.run_id for state in states]
         chains = await self._chains.load(connection, {state.definition_id for state in states})
-        if connection.dialect.name == "postgresql":
-            step_rows, opened, now = await postgresql.load(connection, ids)
-        else:
-            step_rows, opened, now = await _load(connection, ids)
-        steps: dict[str, dict[str, Any]] = {}
+        known = {state.run_id: self._standing.take(state.run_id, state.seq) for state in states}
+        steps = {run_id: found for run_id, found in known.items() if found is not None}
+        load = postgresql.load if connection.dialect.name == "postgresql" else _load
+        step_rows, opened, now = await load(connection, ids, known.keys() - steps.keys())
         for row in step_rows:
             steps.setdefault(row.run_id, {})[row.step_id] = rows.step_state(row)
         open_attempts = {row.run_id: rows.attempt_state(row) for row in opened}
@@ -238,41 +182,19 @@ class SqlRunStore:
         world: World,
         decision: Decision,
         fresh: frozenset[str],
-    ) -> Decided:
+    ) -> tuple[Decided, list[Entry]]:
         moved = list(walks.values())
         await turns.lock(connection, moved)
         decision(Scene(world, walks, fresh))
-        await write(connection, moved)
+        sent = await write(connection, moved)
         woken = await turns.write(connection, moved)
-        return Decided(moved, 0.0 if woken else _seconds_to_wake(moved, world.now))
+        return Decided(moved, 0.0 if woken else seconds_to_wake(moved, world.now)), sent
 
-    def _new_walk(self, order: RunOrder, now: datetime) -> Walk:
-        snapshot = order.chain.snapshot
-        run = RunState(
-            run_id=order.run_id,
-            process_id=snapshot.process_id,
-            process_name=snapshot.definition.name,
-            definition_id=order.chain.definition_id,
-            revision=snapshot.revision,
-            trigger=order.trigger,
-            initiated_by=order.initiated_by,
-            key=order.key,
-            inputs=order.inputs,
-            queued_at=now,
-            deadline_at=later(now, snapshot.definition.timeout),
-            from_run=order.from_run,
-            from_step=order.from_step,
-            trace=order.trace,
-        )
-        return Walk(order.chain, run, order.reused, None, limits=self._limits, new_token=self._new_token)
-
-    async def _claim(self, connection: AsyncConnection, key: IdempotencyKey, run_id: str, now: datetime) -> bool:
-        """Whether the key is new; a second request with it waits here until the first has committed."""
-        claimed = await connection.execute(
-            insert_new(connection, idempotency).returning(idempotency.c.run_id),
-            {"actor": key.actor, "key": key.key, "digest": key.digest, "run_id": run_id, "created_at": now},
-        )
-        return claimed.one_or_none() is not None
+    def _decided(self, decided: Decided, sent: Sequence[Entry]) -> None:
+        """It is committed."""
+        for walk in decided.walks:
+            self._standing.keep(walk)
+        self._committed(sent)
 
     async def _live_types(self, connection: AsyncConnection) -> frozenset[str]:
         alive = sa.select(workers.c.check_types).where(
@@ -281,9 +203,22 @@ class SqlRunStore:
         return frozenset(kind for text in (await connection.scalars(alive)) for kind in from_json(text))
 
 
-async def _load(connection: AsyncConnection, ids: Sequence[str]) -> tuple[Sequence[Any], Sequence[Any], datetime]:
-    """Step rows, open attempts, and the clock."""
-    of_these = one_of(connection, run_steps.c.run_id, ids)
+async def _take(
+    connection: AsyncConnection, run_ids: Collection[str], dedup_ids: Sequence[str]
+) -> tuple[Sequence[Any], frozenset[str]]:
+    """The rows of the runs, locked, and which of the messages are not known yet."""
+    if connection.dialect.name == "postgresql":
+        return await postgresql.take(connection, run_ids, dedup_ids)
+    fresh = await inbox_rows.fresh(connection, inbox, dedup_ids) if dedup_ids else set()
+    mine = one_of(connection, runs.c.run_id, sorted(set(run_ids)))
+    return (await connection.execute(sa.select(runs).where(mine).order_by(runs.c.run_id))).all(), frozenset(fresh)
+
+
+async def _load(
+    connection: AsyncConnection, ids: Collection[str], unknown: Collection[str]
+) -> tuple[Sequence[Any], Sequence[Any], datetime]:
+    """Step rows of `unknown` runs, open attempts of all, and the clock."""
+    of_these = one_of(connection, run_steps.c.run_id, unknown)
     steps = (await connection.execute(sa.select(run_steps).where(of_these))).all()
     is_open = one_of(connection, attempts.c.run_id, ids) & attempts.c.ended_at.is_(None)
     opened = (await connection.execute(sa.select(attempts).where(is_open))).all()
@@ -292,36 +227,6 @@ async def _load(connection: AsyncConnection, ids: Sequence[str]) -> tuple[Sequen
 
 async def _clock(connection: AsyncConnection) -> datetime:
     return (await connection.execute(sa.select(database_now()))).scalar_one()
-
-
-async def _made_before(connection: AsyncConnection, key: IdempotencyKey) -> RunAccepted:
-    row = (
-        await connection.execute(
-            sa.select(idempotency.c.digest, runs.c.run_id, runs.c.process_id, runs.c.status, runs.c.queued_at)
-            .join_from(idempotency, runs, runs.c.run_id == idempotency.c.run_id)
-            .where(idempotency.c.actor == key.actor, idempotency.c.key == key.key)
-        )
-    ).one()
-    if row.digest != key.digest:
-        raise InvalidInput.field(
-            "header.Idempotency-Key", "was used for another request; use a new key for each new request"
-        )
-    return RunAccepted(
-        run_id=row.run_id, process_id=row.process_id, status=RunStatus(row.status), queued_at=row.queued_at
-    )
-
-
-async def _store_definition(connection: AsyncConnection, chain: Chain, now: datetime) -> None:
-    await connection.execute(
-        insert_new(connection, definitions),
-        {
-            "definition_id": chain.definition_id,
-            "process_id": chain.snapshot.process_id,
-            "revision": chain.snapshot.revision,
-            "snapshot": chain.snapshot.model_dump_json(by_alias=True),
-            "stored_at": now,
-        },
-    )
 
 
 async def _renew(
@@ -365,12 +270,3 @@ def _worker_values(beat: Heartbeat, now: datetime) -> dict[str, Any]:
         "capacity": beat.capacity,
         "seen_at": now,
     }
-
-
-def _accepted(run: RunState) -> RunAccepted:
-    return RunAccepted(run_id=run.run_id, process_id=run.process_id, status=run.status, queued_at=run.queued_at)
-
-
-def _seconds_to_wake(walks: Sequence[Walk], now: datetime) -> float | None:
-    wakes = [walk.run.wake_at for walk in walks if walk.run.wake_at is not None]
-    return (min(wakes) - now).total_seconds() if wakes else None

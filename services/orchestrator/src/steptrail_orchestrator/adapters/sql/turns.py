@@ -1,6 +1,7 @@
 """Places under limits as rows: locked while somebody decides, written with what was decided."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,12 +26,26 @@ async def lock(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
         for name in names:
             key = sa.func.hashtextextended(name, sa.literal(0, sa.BigInteger()))
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
-    rows = await connection.execute(sa.select(turns).where(one_of(connection, turns.c.limit, names)))
+    rows = await connection.execute(_foremost(connection, names, [walk.run.run_id for walk in limited]))
     known = Turns(
         Turn(row.limit, row.run_id, row.process_id, row.urgent, row.since, row.places, row.held) for row in rows
     )
     for walk in limited:
         walk.turns = known
+
+
+def _foremost(connection: AsyncConnection, names: Sequence[str], run_ids: Sequence[str]) -> sa.Select[Any]:
+    """All places that are held, all turns of these runs, and of the runs that wait as many of each process as could
+    find a place: thousands may wait behind them."""
+    nth = sa.func.row_number().over(
+        partition_by=(turns.c.limit, turns.c.held, turns.c.process_id, turns.c.urgent),
+        order_by=(turns.c.since, turns.c.run_id),
+    )
+    most = sa.func.max(turns.c.places).over(partition_by=turns.c.limit)
+    mine = one_of(connection, turns.c.limit, names)
+    found = sa.select(turns, nth.label("nth"), most.label("most")).where(mine).subquery()
+    own = one_of(connection, found.c.run_id, run_ids)
+    return sa.select(found).where(sa.or_(found.c.held, found.c.nth <= found.c.most, own))
 
 
 async def write(connection: AsyncConnection, walks: Sequence[Walk]) -> bool:

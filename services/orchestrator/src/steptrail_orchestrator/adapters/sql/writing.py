@@ -1,17 +1,25 @@
 """The effects of a decision as rows, written inside the caller's transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from steptrail_common import outbox as outbox_rows
-from steptrail_common.outbox import database_now
+from steptrail_common.outbox import Entry, database_now
 
 from steptrail_orchestrator.adapters.schema import attempts, events, evidence, late_results, outbox, run_steps, runs
 from steptrail_orchestrator.adapters.sql import postgresql, rows
 from steptrail_orchestrator.adapters.sql.dialect import insert_new, upsert
-from steptrail_orchestrator.adapters.sql.messages import Entry, EventRow, event_rows, request_entries
+from steptrail_orchestrator.adapters.sql.messages import (
+    Announced,
+    EventRow,
+    bundled,
+    event_rows,
+    positioned,
+    request_entries,
+)
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 
 Rows = Sequence[dict[str, Any]]
@@ -22,71 +30,96 @@ class FenceBroken(Exception):
     """An attempt that this transaction locked was not open any more: nothing of it may be written."""
 
 
-async def insert_run(connection: AsyncConnection, walk: Walk) -> None:
-    """A new run and the steps it brings along; its other effects follow by `write`."""
-    await connection.execute(sa.insert(runs), [rows.run_values(walk.run)])
-    reused = [rows.step_values(walk.run.run_id, state) for state in walk.steps.values() if state.reused_from]
-    if reused:
-        await connection.execute(sa.insert(run_steps), reused)
+async def write(connection: AsyncConnection, walks: Sequence[Walk], *, new: bool = False) -> list[Entry]:
+    """Write what the decision changed; returns the messages that may leave after the commit, which are in the outbox.
 
-
-async def write(connection: AsyncConnection, walks: Sequence[Walk], *, new: bool = False) -> None:
-    """Write what the decision changed. Raises `FenceBroken`; the caller rolls back."""
+    `new`: the runs themselves too, with the steps they bring along. Raises `FenceBroken`; the caller rolls back.
+    """
     moved = [walk for walk in walks if walk.events or walk.resent]
-    ended = [rows.end_values(end) for walk in moved for end in walk.ended]
-    steps = [rows.step_values(walk.run.run_id, state) for walk in moved for state in walk.changed.values()]
-    opened = [rows.attempt_values(walk, attempt) for walk in moved for attempt in walk.opened]
-    changed = [] if new else [rows.changing_run_values(walk.run) for walk in walks if walk.moved]
-    told, requests = event_rows(moved), request_entries(moved)
-    if ended or steps or opened or changed or told or requests:
-        put = _put_at_once if connection.dialect.name == "postgresql" else _put_one_by_one
-        accepted = await put(connection, ended, steps, opened, changed, told, requests)
-        if accepted != len(ended):
-            raise FenceBroken(f"{len(ended) - accepted} of {len(ended)} attempts were not open any more")
+    brought = [(walk, state) for walk in walks for state in walk.steps.values() if new and state.reused_from]
+    changes = _Changes(
+        begun=[rows.run_values(walk.run) for walk in walks] if new else [],
+        ended=[rows.end_values(end) for walk in moved for end in walk.ended],
+        steps=[
+            *(rows.step_values(walk.run.run_id, state) for walk, state in brought if state.step_id not in walk.changed),
+            *(rows.step_values(walk.run.run_id, state) for walk in moved for state in walk.changed.values()),
+        ],
+        opened=[rows.attempt_values(walk, attempt) for walk in moved for attempt in walk.opened],
+        moved=[] if new else [rows.changing_run_values(walk.run) for walk in walks if walk.moved],
+        told=event_rows(moved),
+        requests=request_entries(moved),
+    )
+    sent: list[Entry] = []
+    if changes:
+        sent = await _put(connection, changes)
     await _write_evidence(connection, moved)
     await _write_resent(connection, moved)
     for walk in walks:
         for late in walk.late:
             await _record_late(connection, late)
+    return sent
 
 
-async def _put_at_once(
-    connection: AsyncConnection,
-    ended: Rows,
-    steps: Rows,
-    opened: Rows,
-    changed: Rows,
-    told: Sequence[EventRow],
-    requests: Sequence[Entry],
-) -> int:
-    return await postgresql.write(
-        connection, ended=ended, steps=steps, opened=opened, moved=changed, told=told, requests=requests
-    )
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a decision changed, as rows."""
+
+    begun: Rows
+    ended: Rows
+    steps: Rows
+    opened: Rows
+    moved: Rows
+    told: Sequence[EventRow]
+    requests: Sequence[Entry]
+
+    def __bool__(self) -> bool:
+        return any((self.begun, self.ended, self.steps, self.opened, self.moved, self.told, self.requests))
 
 
-async def _put_one_by_one(
-    connection: AsyncConnection,
-    ended: Rows,
-    steps: Rows,
-    opened: Rows,
-    changed: Rows,
-    told: Sequence[EventRow],
-    requests: Sequence[Entry],
-) -> int:
-    accepted = await _end_attempts(connection, ended)
-    if steps:
+async def _put(connection: AsyncConnection, changes: _Changes) -> list[Entry]:
+    announced = [(bundle, bundle.entry()) for bundle in bundled(changes.told)]
+    if connection.dialect.name == "postgresql":
+        accepted, positions = await postgresql.write(
+            connection,
+            begun=changes.begun,
+            ended=changes.ended,
+            steps=changes.steps,
+            opened=changes.opened,
+            moved=changes.moved,
+            told=changes.told,
+            announced=announced,
+            requests=changes.requests,
+        )
+    else:
+        accepted, positions = await _put_one_by_one(connection, changes)
+    if accepted != len(changes.ended):
+        missing = len(changes.ended) - accepted
+        raise FenceBroken(f"{missing} of {len(changes.ended)} attempts were not open any more")
+    sent = _sent(changes, announced, positions)
+    if connection.dialect.name != "postgresql":
+        await outbox_rows.insert(connection, outbox, sent)
+    return sent
+
+
+def _sent(changes: _Changes, announced: Sequence[Announced], positions: Sequence[int]) -> list[Entry]:
+    """Requests first: workers wait for them."""
+    known = {row.key: position for row, position in zip(changes.told, positions, strict=True)}
+    return [*changes.requests, *(positioned(one, known) for one in announced)]
+
+
+async def _put_one_by_one(connection: AsyncConnection, changes: _Changes) -> tuple[int, list[int]]:
+    """How many of the ended attempts were open, and the positions of the events."""
+    if changes.begun:
+        await connection.execute(sa.insert(runs), changes.begun)
+    accepted = await _end_attempts(connection, changes.ended)
+    if changes.steps:
         changing = rows.columns(run_steps, "run_id", "step_id", "number", "reused_from")
-        await connection.execute(upsert(connection, run_steps, changing), steps)
-    if opened:
-        await connection.execute(sa.insert(attempts), opened)
-    if changed:
-        await _update_runs(connection, changed)
-    entries = list(requests)
-    if told:
-        positions = await _insert_events(connection, told)
-        entries += [row.entry(position) for row, position in zip(told, positions, strict=True)]
-    await outbox_rows.insert(connection, outbox, entries)
-    return accepted
+        await connection.execute(upsert(connection, run_steps, changing), changes.steps)
+    if changes.opened:
+        await connection.execute(sa.insert(attempts), changes.opened)
+    if changes.moved:
+        await _update_runs(connection, changes.moved)
+    return accepted, await _insert_events(connection, changes.told) if changes.told else []
 
 
 async def _end_attempts(connection: AsyncConnection, values: Rows) -> int:

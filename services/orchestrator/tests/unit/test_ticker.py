@@ -1,0 +1,51 @@
+"""The ticker knows for how long it could hear anybody."""
+
+import asyncio
+
+import pytest
+from steptrail_common.errors import Unavailable
+from steptrail_orchestrator.entrypoints.ticker import Ticker
+
+
+class Store:
+    """A store in which nothing is due, and which can be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked = asyncio.Event()
+
+    async def next_wake_seconds(self) -> float | None:
+        self.asked.set()
+        if self.away:
+            raise Unavailable("away")
+        return None
+
+
+@pytest.mark.req("NFR-001", "NFR-006")
+@pytest.mark.parametrize("lost", ["store", "broker"])
+async def test_while_store_or_broker_is_away_nobody_is_heard(lost: str) -> None:
+    """The time begins anew with each look that finds one of them away."""
+    store, connected = Store(), True
+
+    async def no_queue_is_empty() -> frozenset[str]:
+        return frozenset()
+
+    ticker = Ticker(
+        store,  # type: ignore[arg-type]
+        poll_seconds=0.02,
+        orphan_scan_seconds=1000.0,
+        empty_queues=no_queue_is_empty,
+        outbox_age_seconds=lambda: 0.0,
+        hears=lambda: connected,
+    )
+    ticker._scan_at = float("inf")
+    running = asyncio.create_task(ticker.run())
+    await asyncio.sleep(0.3)
+    assert ticker.heard_seconds > 0.25
+    store.away, connected = lost == "store", lost != "broker"
+    store.asked.clear()
+    await store.asked.wait()
+    await asyncio.sleep(0.05)
+    assert ticker.heard_seconds < 0.25
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

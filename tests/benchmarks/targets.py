@@ -1,0 +1,72 @@
+"""The targets, and whether the figures of a run reach them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Figures = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`figure` computes what is compared; `limit` is the least allowed, or the most when `most`."""
+
+    name: str
+    figure: Callable[[Figures], float]
+    limit: float
+    unit: str = "×"
+    most: bool = False
+
+    def met(self, value: float) -> bool:
+        return value <= self.limit if self.most else value >= self.limit
+
+
+def _ratio(one: str, other: str, figure: str = "steps_per_second", theirs: str = "") -> Callable[[Figures], float]:
+    return lambda found: found[one][figure] / found[other][theirs or figure]
+
+
+def _plain(of: str, figure: str) -> Callable[[Figures], float]:
+    return lambda found: found[of][figure]
+
+
+TARGETS = (
+    Target("P1 orchestrator and worker beside Celery", _ratio("core", "celery"), 2.5),
+    Target("P1 orchestrator and worker beside DBOS", _ratio("core", "dbos"), 5),
+    Target("P1 99 of 100 gaps, of Celery's", _ratio("core", "celery", "gap_p99_ms"), 0.6, most=True),
+    Target("P2 the whole product beside Celery", _ratio("distributed", "celery"), 1.5),
+    Target(
+        "P3 the gap of a run alone, of the floor's",
+        _ratio("core", "floor", "alone_gap_p50_ms", "overhead_per_step_ms"),
+        1.5,
+        most=True,
+    ),
+    Target(
+        "P4 ten thousand queued runs, of the pace of a hundred",
+        _ratio("core", "core", "queued_steps_per_second", "steps_per_second"),
+        0.9,
+    ),
+    Target("P5 processor time per step", _plain("core", "cpu_ms_per_step"), 1.2, "ms", most=True),
+    Target("P6 delivered to a thousand browsers", _plain("streams", "delivered"), 1),
+    Target("P6 from commit to the browser, 99 of 100", _plain("streams", "p99_ms"), 60, "ms", most=True),
+    Target("P6 the gateway's processor time", _plain("streams", "cpu_us_per_delivery"), 25, "µs", most=True),
+    Target(
+        "P6 processor time, of sse-starlette's",
+        _ratio("streams", "sse_starlette", "cpu_us_per_delivery"),
+        0.5,
+        most=True,
+    ),
+    Target("P9 second start", _plain("embedded", "second_start_seconds"), 3, "s", most=True),
+    Target("P9 memory of the embedded product", _plain("embedded", "memory_mb"), 200, "MB", most=True),
+    Target("P9 press to first event, 95 of 100", _plain("embedded", "first_event_p95_ms"), 100, "ms", most=True),
+)
+
+
+def lines(found: Figures) -> Iterator[str]:
+    """A line for each target whose figures were measured."""
+    for target in TARGETS:
+        try:
+            value = target.figure(found)
+        except KeyError:
+            continue
+        wanted = f"{'at most' if target.most else 'at least'} {target.limit:g} {target.unit}"
+        outcome = "met" if target.met(value) else "missed"
+        yield f"{target.name:58}{value:>10.2f} {target.unit:4}{wanted:>18}  {outcome}"

@@ -1,0 +1,1 @@
+"""The safeties, one file for each thing they protect."""
