@@ -1,4 +1,4 @@
-"""`make chaos-mutants`: in a copy of the sources, one safety after the other is switched off; which test notices?
+"""`make chaos-mutants`: in a copy of the sources, one safety after the other is switched off: which test notices, why?
 
 With words, only the safeties whose names hold one of them. `--write` puts the table into `docs/reliability.md`.
 """
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -26,7 +27,18 @@ COPIED = ("libs", "services", "deploy", "examples", "docs", "scripts", "tests", 
 LEFT_OUT = ("node_modules", "__pycache__", "static", "screenshots", ".mypy_cache", "ui")
 LIMIT_SECONDS = 300
 """A test that hangs because a safety is off has noticed it too, but late; ours have limits of their own."""
-_RED = re.compile(r"^FAILED (\S+::\S.*?)(?: - .*)?$", re.MULTILINE)
+WIDTH = "400"
+"""Columns of what a test run prints, so that it does not cut the reasons."""
+_RED = re.compile(r"^FAILED (\S+::\S.*?)(?: - (.*))?$", re.MULTILINE)
+_SLOW = re.compile("timeout", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Red:
+    """The test that failed first, and why, in one line."""
+
+    test: str
+    reason: str
 
 
 def main() -> int:
@@ -44,9 +56,10 @@ def main() -> int:
         for mutant in chosen:
             began = time.monotonic()
             red = copy.red_with(mutant)
-            print(f"{mutant.safety:70}{red or 'NOTHING WENT RED':100}{time.monotonic() - began:5.0f} s", flush=True)
+            test, reason = (red.test, red.reason) if red else ("NOTHING WENT RED", "")
+            print(f"{mutant.safety:70}{test:100}{time.monotonic() - began:5.0f} s  {reason}", flush=True)
             if red:
-                found[mutant.safety] = red
+                found[mutant.safety] = red.test
     print(f"{len(chosen)} safeties switched off, {len(found)} noticed")
     if "--write" in sys.argv and not words:
         _document(found)
@@ -80,19 +93,25 @@ class _Copy:
             path for pattern in ("libs/*/src", "services/*/src", "deploy/*/src") for path in folder.glob(pattern)
         ]
         path = os.pathsep.join(map(str, [*sources, folder]))
-        self._environment = {**os.environ, **addresses, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        self._environment = {**os.environ, **addresses, "PYTHONPATH": path, "COLUMNS": WIDTH}
+        self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
-    def red_with(self, mutant: Mutant) -> str | None:
-        """The test that notices, None if none does."""
+    def red_with(self, mutant: Mutant) -> Red | None:
+        """The test that notices, None if none does. A time-out is believed only if the same tests are green directly
+        afterwards without the change: otherwise the machine was noticed, not the mutant."""
         file = self._folder / mutant.file
         source = file.read_text()
         file.write_text(source.replace(mutant.old, mutant.new))
         try:
-            return self.red(mutant.tests)
+            red = self.red(mutant.tests)
         finally:
             file.write_text(source)
+        if red and _SLOW.search(red.reason) and (without := self.red(mutant.tests)):
+            print(f"{mutant.safety}: {red.reason}, but {without.test} is red without the change as well", flush=True)
+            return None
+        return red
 
-    def red(self, tests: Sequence[str]) -> str | None:
+    def red(self, tests: Sequence[str]) -> Red | None:
         """The first of the tests that fails. Raises RuntimeError if they cannot even be begun."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=native", "-p", "no:cacheprovider", *tests]
         limit = LIMIT_SECONDS * max(len(tests) // 20, 1)
@@ -105,7 +124,7 @@ class _Copy:
         if done.returncode != 1 or failed is None:
             raise RuntimeError(f"{tests} could not be run: {done.stdout[-3000:]}{done.stderr[-500:]}")
         path, bracket, parameters = failed[1].partition("[")
-        return f"{path.rpartition('/')[2]}{bracket}{parameters}"
+        return Red(f"{path.rpartition('/')[2]}{bracket}{parameters}", failed[2] or "")
 
 
 def _document(found: dict[str, str]) -> None:

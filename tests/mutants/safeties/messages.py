@@ -8,6 +8,8 @@ _OUTBOX = f"{_COMMON}/outbox.py"
 _WORKER = "libs/checks/src/steptrail_checks/worker.py"
 _REPORTING = "services/reporting/src/steptrail_reporting"
 _NOTIFIER = "services/notifier/src/steptrail_notifier"
+_SCHEDULES = "services/orchestrator/src/steptrail_orchestrator/adapters/sql/schedules.py"
+_SCHEDULE_TESTS = "services/orchestrator/tests/integration/test_schedules.py"
 _IN_PROCESS = "libs/common/tests/contract/test_bus_inprocess.py::TestInProcessBus"
 _RABBIT = "libs/common/tests/contract/test_bus_rabbitmq.py::TestRabbitBus"
 _OUTBOX_TESTS = "libs/common/tests/contract/test_outbox_and_inbox.py"
@@ -170,10 +172,33 @@ MUTANTS = (
     ),
     Mutant(
         "one run for a tick of a schedule",
-        "services/orchestrator/src/steptrail_orchestrator/adapters/sql/schedules.py",
+        _SCHEDULES,
         "    return made.one_or_none() is not None\n",
         "    return True\n",
-        ("services/orchestrator/tests/integration/test_schedules.py::test_a_tick_that_is_due_again_starts_nothing",),
+        (f"{_SCHEDULE_TESTS}::test_a_tick_that_is_due_again_starts_nothing",),
+    ),
+    Mutant(
+        "missed ticks are recorded only with their event",
+        _SCHEDULES,
+        "            await outbox_rows.insert(connection, outbox, announced)\n",
+        "        async with writing(self._engine) as connection:\n"
+        "            await outbox_rows.insert(connection, outbox, announced)\n",
+        (f"{_SCHEDULE_TESTS}::test_missed_ticks_that_are_not_recorded_are_not_told",),
+    ),
+    Mutant(
+        "missed ticks are told only if they are recorded (PostgreSQL)",
+        _SCHEDULES,
+        "            await outbox_rows.insert(connection, outbox, announced)\n",
+        "            async with writing(self._engine) as connection:\n"
+        "                await outbox_rows.insert(connection, outbox, announced)\n",
+        (f"{_SCHEDULE_TESTS}::test_missed_ticks_that_are_not_recorded_are_not_told[postgresql-at the commit]",),
+    ),
+    Mutant(
+        "missed ticks are told again to who may have lost them (replay)",
+        "services/orchestrator/src/steptrail_orchestrator/handlers/replaying.py",
+        "        if not wanted.types or MISSED in wanted.types:\n",
+        "        if False:\n",
+        (f"{_SCHEDULE_TESTS}::test_missed_ticks_are_told_again_to_who_may_have_lost_them",),
     ),
     Mutant(
         "a consumer that may have lost messages asks for them (replay)",

@@ -9,7 +9,7 @@ from steptrail_common.contracts.board import BoardKey
 from steptrail_common.contracts.catalog import ConnectionRights, ConnectionView, SealedConnection
 from steptrail_common.contracts.definition import Definition, Document
 from steptrail_common.contracts.orchestrator import LoggedEvent, RunAccepted, RunEvent, Trigger
-from steptrail_common.contracts.schedules import NextRun, TickView
+from steptrail_common.contracts.schedules import NextRun, ScheduleMissed, TickView
 from steptrail_common.contracts.workers import Evidence, Heartbeat, KeyRequest, ProbeAnswer, StepRequest
 
 from steptrail_orchestrator.domain.board import Placed, Taken
@@ -384,6 +384,12 @@ class ScheduleStore(Protocol):
 
     async def ticks(self, schedule_id: str, *, before: datetime | None, limit: int) -> list[TickView]:
         """Newest first."""
+
+    async def missed_since(
+        self, since: datetime | None, *, after: tuple[str, datetime] | None, limit: int
+    ) -> list[ScheduleMissed]:
+        """Ticks that were found to be missed at or after a moment (None: ever), in order of schedule and tick, those
+        behind `after` (schedule_id, tick_at)."""
 
     async def next_runs(self, process_ids: Sequence[str]) -> list[NextRun]:
         """When each of these processes is next started; those without are left out."""

@@ -99,7 +99,7 @@ def build(
         await made.prober.start()
         limits = limits_of(settings)
         await subscribe(messages, store=made.store, catalog=made.definitions, limits=limits, poke=ticker.poke)
-        await subscribe_replays(messages, reader=made.reader)
+        await subscribe_replays(messages, reader=made.reader, schedules=made.schedules)
         await subscribe_definitions(messages, catalog=made.definitions, schedules=made.schedules, poke=scheduler.poke)
 
     async def close() -> None:

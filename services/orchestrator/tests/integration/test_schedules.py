@@ -1,25 +1,29 @@
 """Schedules on both databases, from a saved definition to the run that a tick begins."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from steptrail_common import outbox as outbox_rows
 from steptrail_common.bus.inprocess import InProcessBus
 from steptrail_common.bus.port import Delivery, Destination, Message, Subscription
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.events import CloudEvent, envelope
 from steptrail_common.contracts.model import utc
+from steptrail_common.contracts.replays import REPLAYS_QUEUE
 from steptrail_common.contracts.schedules import ScheduleMissed
-from steptrail_common.database import open_engine, writing
+from steptrail_common.database import open_engine, reading, writing
 from steptrail_common.errors import Unavailable
-from steptrail_orchestrator.adapters.schema import schedule_ticks, schedules
+from steptrail_orchestrator.adapters.schema import outbox, schedule_ticks, schedules
 
 NEVER = {"cron": "0 0 29 2 *"}
+REPORTING = "steptrail.reporting.v1"
 ORDER = {"inputs": {"order_id": "900001"}}
 
 
@@ -28,10 +32,13 @@ async def tell(here: Any, event: ProcessSaved | ProcessDeleted) -> None:
     name = "process.saved" if isinstance(event, ProcessSaved) else "process.deleted"
     identity = (event.process_id, str(event.at))
     told = envelope(name, event, source="catalog", identity=identity, at=event.at, subject=event.process_id)
+    await publish(here, Destination(topic=f"{name}.{event.process_id}"), told.model_dump_json())
+
+
+async def publish(here: Any, destination: Destination, text: str) -> None:
     bus = InProcessBus(here.broker)
     await bus.start()
-    message = Message(told.model_dump_json().encode(), told.id)
-    await bus.publish([(Destination(topic=f"{name}.{event.process_id}"), message)])
+    await bus.publish([(destination, Message(text.encode(), uuid4().hex))])
     await bus.close()
 
 
@@ -182,32 +189,87 @@ async def test_a_tick_that_is_found_late_is_recorded_as_missed(bench: Any) -> No
 
 
 @pytest.mark.req("IR-9")
-async def test_missed_ticks_that_are_not_recorded_are_not_told(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Row and event are one transaction: the first time it fails at its very end, and nobody hears of it twice."""
+@pytest.mark.parametrize("place", ["at the event", "at the commit"])
+async def test_missed_ticks_that_are_not_recorded_are_not_told(bench: Any, place: str) -> None:
+    """Row and event are one transaction: while it fails, wherever, neither of them is there; then each is, once."""
     here = await bench(schedule_poll_seconds=0.05)
     heard = await listener(here)
     here.save({"id": "one"}, schedule=[NEVER | ORDER])
     await saved(here)
     (schedule,) = await listed(here, 1)
-    failures = iter([True])
-    insert = outbox_rows.insert
-
-    async def failing(connection: Any, table: Any, entries: Any) -> None:
-        await insert(connection, table, entries)
-        if any(destination.topic.startswith("schedule.") for destination, _ in entries) and next(failures, False):
-            raise Unavailable("the database went away before the commit")
-
-    monkeypatch.setattr(outbox_rows, "insert", failing)
-    await make_due(here, timedelta(minutes=5))
+    with failing(place) as failures:
+        await make_due(here, timedelta(minutes=5))
+        await here.eventually(lambda: len(failures) > 0)
+        assert await rows_of(here, schedule_ticks, outbox) == [0, 0]
     (missed,) = await ticks_of(here, schedule["schedule_id"], 1)
     event = await asyncio.wait_for(heard.get(), 20)
-    assert next(failures, None) is None
     assert utc(ScheduleMissed.model_validate(event.data).tick_at) == missed["tick_at"]
     assert heard.empty()
 
 
-async def listener(here: Any) -> "asyncio.Queue[CloudEvent]":
-    """What is told of schedules from now on."""
+@contextmanager
+def failing(place: str) -> Iterator[list[str]]:
+    """The database goes away when ticks are written: after the row of their event, or in place of their commit."""
+    failures: list[str] = []
+    writers = set[sa.Connection]()
+
+    def executed(connection: sa.Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO schedule_ticks"):
+            writers.add(connection)
+        if place == "at the event" and statement.startswith("INSERT INTO outbox"):
+            fail()
+
+    def committing(connection: sa.Connection) -> None:
+        if place == "at the commit" and connection in writers:
+            fail()
+
+    def fail() -> None:
+        failures.append(place)
+        raise Unavailable("the database went away")
+
+    listeners = {"after_cursor_execute": executed, "commit": committing}
+    for name, function in listeners.items():
+        sa.event.listen(sa.Engine, name, function)
+    try:
+        yield failures
+    finally:
+        for name, function in listeners.items():
+            sa.event.remove(sa.Engine, name, function)
+
+
+async def rows_of(here: Any, *tables: sa.Table) -> list[int]:
+    engine = open_engine(here.store)
+    async with reading(engine) as connection:
+        found = [await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables]
+    await engine.dispose()
+    return found
+
+
+@pytest.mark.req("NFR-006")
+async def test_missed_ticks_are_told_again_to_who_may_have_lost_them(bench: Any) -> None:
+    """With the id they had, also of a schedule that is gone; and not what was found before the moment asked for."""
+    here = await bench(schedule_poll_seconds=0.05)
+    heard = await listener(here)
+    here.save({"id": "one"}, schedule=[NEVER | {"inputs": {"order_id": f"90000{n}"}} for n in range(3)])
+    await saved(here)
+    await listed(here, 3)
+    await make_due(here, timedelta(minutes=5))
+    told = [await asyncio.wait_for(heard.get(), 20) for _ in range(3)]
+    here.save({"id": "one"}, schedule=[NEVER | {"inputs": {"order_id": "900000"}}])
+    await saved(here)
+    await listed(here, 1)
+    again = await listener(here, REPORTING)
+    for wanted in ({"since": "2999-01-01T00:00:00Z"}, {"types": ["schedule.missed"]}):
+        await publish(here, Destination(queue=REPLAYS_QUEUE), json.dumps({"queue": REPORTING, **wanted}))
+    once_more = [await asyncio.wait_for(again.get(), 20) for _ in range(3)]
+    assert sorted(event.id for event in once_more) == sorted(event.id for event in told)
+    before = {event.id: event.data | {"process_name": None} for event in told}
+    assert {event.id: event.data | {"process_name": None} for event in once_more} == before
+    assert again.empty()
+
+
+async def listener(here: Any, queue: str = "listener") -> "asyncio.Queue[CloudEvent]":
+    """What is told of schedules from now on, or to this queue."""
     bus, heard = InProcessBus(here.broker), asyncio.Queue[CloudEvent]()
     await bus.start()
 
@@ -215,7 +277,7 @@ async def listener(here: Any) -> "asyncio.Queue[CloudEvent]":
         for delivery in deliveries:
             heard.put_nowait(CloudEvent.model_validate_json(delivery.message.body))
 
-    await bus.subscribe(Subscription("listener", patterns=("schedule.#",)), hear)
+    await bus.subscribe(Subscription(queue, patterns=("schedule.#",)), hear)
     return heard
 
 

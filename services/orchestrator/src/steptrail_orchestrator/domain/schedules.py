@@ -9,7 +9,9 @@ from typing import Literal
 
 from pydantic_core import to_json
 from steptrail_common.contracts.definition import Definition, MaintenanceWindow, Schedule
-from steptrail_common.contracts.schedules import ScheduleView
+from steptrail_common.contracts.events import CloudEvent, envelope
+from steptrail_common.contracts.model import utc
+from steptrail_common.contracts.schedules import ScheduleMissed, ScheduleView
 
 from steptrail_orchestrator.domain.rhythm import jitter_seconds, next_tick, window_at
 
@@ -19,6 +21,7 @@ MAX_LATE = timedelta(minutes=1)
 """A tick that is found later than this was missed: its moment is over."""
 UPCOMING = 5
 """Ticks that are shown ahead."""
+MISSED = "schedule.missed"
 Outcome = Literal["started", "skipped", "missed", "refused"]
 
 
@@ -158,6 +161,12 @@ def _missed(found: Sequence[datetime]) -> list[Tick]:
     """Told day by day (UTC), so that whoever counts days does not have to guess."""
     days = [list(ticks) for _, ticks in groupby(found, key=lambda tick: tick.astimezone(UTC).date())]
     return [Tick(day[0], day[-1], len(day), "missed", "late", "nobody was there to start it in time") for day in days]
+
+
+def missed_envelope(event: ScheduleMissed) -> CloudEvent:
+    """The same id however often it is told."""
+    identity = (event.schedule_id, utc(event.tick_at))
+    return envelope(MISSED, event, source="orchestrator", identity=identity, at=event.at, subject=event.process_id)
 
 
 def _started(planned: Planned, at: datetime, on_time: bool, still_running: bool) -> Tick:

@@ -64,11 +64,11 @@ async def subscribe_definitions(
     await bus.subscribe(DEFINITIONS, on_definitions)
 
 
-async def subscribe_replays(bus: Bus, *, reader: RunReader) -> None:
+async def subscribe_replays(bus: Bus, *, reader: RunReader, schedules: ScheduleStore) -> None:
     """Tell events again to our own services that ask for them."""
 
     async def on_replays(deliveries: Sequence[Delivery]) -> None:
-        await replay(deliveries, reader=reader, bus=bus)
+        await replay(deliveries, reader=reader, schedules=schedules, bus=bus)
 
     await bus.subscribe(REPLAYS, on_replays)
 

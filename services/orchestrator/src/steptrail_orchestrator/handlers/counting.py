@@ -36,4 +36,5 @@ def count(decided: Decided) -> None:
                 )
         if walk.repaired:
             telemetry.ORPHANS_REPAIRED.inc(walk.repaired)
-            telemetry.log.warning("run.repaired", run_id=walk.run.run_id, count=walk.repaired)
+            again = len(walk.resent)
+            telemetry.log.warning("run.repaired", run_id=walk.run.run_id, count=walk.repaired, sent_again=again)

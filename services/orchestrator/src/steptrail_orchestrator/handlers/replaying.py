@@ -1,41 +1,61 @@
 """Telling events again to a consumer that may have lost some, straight from the log."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import ValidationError
 from steptrail_common import telemetry
 from steptrail_common.bus.port import Bus, Delivery, Destination, Message, Reject
-from steptrail_common.contracts.events import CONTENT_TYPE, envelope
+from steptrail_common.contracts.events import CONTENT_TYPE, CloudEvent, envelope
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.contracts.replays import ReplayRequest
 
-from steptrail_orchestrator.ports import RunReader
+from steptrail_orchestrator.domain.schedules import MISSED, missed_envelope
+from steptrail_orchestrator.ports import RunReader, ScheduleStore
 
 PAGE_EVENTS = 500
 
 
-async def replay(deliveries: Sequence[Delivery], *, reader: RunReader, bus: Bus) -> None:
+async def replay(deliveries: Sequence[Delivery], *, reader: RunReader, schedules: ScheduleStore, bus: Bus) -> None:
     """Not through the outbox: a long replay must hold up no run. What broke off begins again with the request."""
     for delivery in deliveries:
         try:
             wanted = ReplayRequest.model_validate_json(delivery.message.body)
         except ValidationError as error:
             raise Reject(f"not a ReplayRequest: {error.errors()[0]['msg']}") from error
-        await _replay(wanted, reader=reader, bus=bus)
+        told = await _runs(wanted, reader=reader, bus=bus)
+        if not wanted.types or MISSED in wanted.types:
+            told += await _missed_starts(wanted, schedules=schedules, bus=bus)
+        telemetry.log.info("replay.told", queue=wanted.queue, since=str(wanted.since), events=told)
 
 
-async def _replay(wanted: ReplayRequest, *, reader: RunReader, bus: Bus) -> None:
+async def _runs(wanted: ReplayRequest, *, reader: RunReader, bus: Bus) -> int:
+    """How many events were told."""
     after, told = 0, 0
     while page := await reader.events_since(wanted.since, after=after, limit=PAGE_EVENTS):
         after = page[-1][0]
         chosen = [event for _, event in page if not wanted.types or event.type in wanted.types]
-        await bus.publish([(Destination(queue=wanted.queue), _message(event)) for event in chosen])
+        await _tell(wanted, [_envelope(event) for event in chosen], bus)
         told += len(chosen)
-    telemetry.log.info("replay.told", queue=wanted.queue, since=str(wanted.since), events=told)
+    return told
 
 
-def _message(event: RunEvent) -> Message:
-    told = envelope(
+async def _missed_starts(wanted: ReplayRequest, *, schedules: ScheduleStore, bus: Bus) -> int:
+    after: tuple[str, datetime] | None = None
+    told = 0
+    while page := await schedules.missed_since(wanted.since, after=after, limit=PAGE_EVENTS):
+        after = page[-1].schedule_id, page[-1].tick_at
+        await _tell(wanted, [missed_envelope(event) for event in page], bus)
+        told += len(page)
+    return told
+
+
+async def _tell(wanted: ReplayRequest, events: Sequence[CloudEvent], bus: Bus) -> None:
+    await bus.publish([(Destination(queue=wanted.queue), _message(event)) for event in events])
+
+
+def _envelope(event: RunEvent) -> CloudEvent:
+    return envelope(
         event.type,
         event,
         source="orchestrator",
@@ -43,4 +63,7 @@ def _message(event: RunEvent) -> Message:
         at=event.at,
         subject=event.process_id,
     )
+
+
+def _message(told: CloudEvent) -> Message:
     return Message(told.model_dump_json(exclude_none=True).encode(), told.id, CONTENT_TYPE)

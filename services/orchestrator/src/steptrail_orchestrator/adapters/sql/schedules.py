@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common import outbox as outbox_rows
 from steptrail_common.bus.port import Destination, Message
 from steptrail_common.contracts.definition import MaintenanceWindow, Schedule
-from steptrail_common.contracts.events import CONTENT_TYPE, envelope, routing_key
-from steptrail_common.contracts.model import utc
+from steptrail_common.contracts.events import CONTENT_TYPE, routing_key
 from steptrail_common.contracts.schedules import NextRun, ScheduleMissed, TickView
 from steptrail_common.database import reading, writing
 from steptrail_common.outbox import Entry, database_now
@@ -22,10 +21,17 @@ from steptrail_orchestrator.adapters.sql import rows
 from steptrail_orchestrator.adapters.sql.dialect import available, insert_new, one_of, upsert
 from steptrail_orchestrator.adapters.sql.store import SqlRunStore
 from steptrail_orchestrator.domain import decisions
-from steptrail_orchestrator.domain.schedules import Planned, Tick, carried_over, due_ticks, pause_gap
+from steptrail_orchestrator.domain.schedules import (
+    MISSED,
+    Planned,
+    Tick,
+    carried_over,
+    due_ticks,
+    missed_envelope,
+    pause_gap,
+)
 from steptrail_orchestrator.ports import Fired, Refusal, RunOrder
 
-_MISSED = "schedule.missed"
 _WINDOWS = TypeAdapter(list[MaintenanceWindow])
 
 
@@ -168,7 +174,28 @@ class SqlScheduleStore:
             statement = statement.where(schedule_ticks.c.tick_at < before)
         async with available(), reading(self._engine) as connection:
             found = await connection.execute(statement.order_by(schedule_ticks.c.tick_at.desc()).limit(limit))
-            return [TickView.model_validate(dict(row._mapping)) for row in found]
+            return [_tick_view(row) for row in found]
+
+    async def missed_since(
+        self, since: datetime | None, *, after: tuple[str, datetime] | None, limit: int
+    ) -> list[ScheduleMissed]:
+        tick = schedule_ticks.c
+        place = sa.tuple_(tick.schedule_id, tick.tick_at)
+        found = schedule_ticks.outerjoin(schedules, schedules.c.schedule_id == tick.schedule_id)
+        statement = sa.select(schedule_ticks, schedules.c.process_name).select_from(found)
+        statement = statement.where(tick.outcome == "missed").order_by(tick.schedule_id, tick.tick_at).limit(limit)
+        if since is not None:
+            statement = statement.where(tick.decided_at >= since)
+        if after is not None:
+            statement = statement.where(
+                place > sa.tuple_(sa.literal(after[0]), sa.literal(after[1], tick.tick_at.type))
+            )
+        async with available(), reading(self._engine) as connection:
+            # The schedule may be gone, and its process's name with it.
+            return [
+                _missed(_tick_view(row), row.process_name or row.process_id)
+                for row in await connection.execute(statement)
+            ]
 
     async def next_runs(self, process_ids: Sequence[str]) -> list[NextRun]:
         earliest = sa.func.min(schedules.c.fire_at, type_=schedules.c.fire_at.type)
@@ -225,6 +252,10 @@ async def _clock(connection: AsyncConnection) -> datetime:
     return (await connection.execute(sa.select(database_now()))).scalar_one()
 
 
+def _tick_view(row: Any) -> TickView:
+    return TickView.model_validate({column.name: getattr(row, column.name) for column in schedule_ticks.columns})
+
+
 def _view(one: Planned, tick: Tick, run_id: str | None, now: datetime) -> TickView:
     return TickView(
         schedule_id=one.schedule_id,
@@ -242,9 +273,16 @@ def _view(one: Planned, tick: Tick, run_id: str | None, now: datetime) -> TickVi
 
 def _announcement(one: Planned, view: TickView) -> Entry:
     """The event of missed ticks; it leaves if and only if they are recorded."""
-    event = ScheduleMissed(
+    event = _missed(view, one.process_name)
+    told = missed_envelope(event)
+    body = told.model_dump_json(exclude_none=True).encode()
+    return Destination(topic=routing_key(MISSED, event.process_id)), Message(body, told.id, CONTENT_TYPE)
+
+
+def _missed(view: TickView, process_name: str) -> ScheduleMissed:
+    return ScheduleMissed(
         process_id=view.process_id,
-        process_name=one.process_name,
+        process_name=process_name,
         schedule_id=view.schedule_id,
         tick_at=view.tick_at,
         until_at=view.until_at,
@@ -253,12 +291,6 @@ def _announcement(one: Planned, view: TickView) -> Entry:
         message=view.message,
         at=view.decided_at,
     )
-    identity = (view.schedule_id, utc(view.tick_at))
-    told = envelope(
-        _MISSED, event, source="orchestrator", identity=identity, at=view.decided_at, subject=view.process_id
-    )
-    body = told.model_dump_json(exclude_none=True).encode()
-    return Destination(topic=routing_key(_MISSED, view.process_id)), Message(body, told.id, CONTENT_TYPE)
 
 
 def _planned(row: Any) -> Planned:
