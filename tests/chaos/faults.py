@@ -15,7 +15,7 @@ from steptrail_common.testing import programs
 
 from ..e2e.product import Product
 from .story import Story
-from .tampering import delete_queues, hold_results, poison, repeat_results
+from .tampering import delete_queues, held_back, poison, repeated, tamper_with_results
 
 ROOT = Path(__file__).parents[2]
 SEARCHED = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -244,8 +244,8 @@ FAULTS = [
     Fault("memory alarm of the broker", memory_alarm, repairs=True),
     Fault("clocks a day wrong", wrong_clocks),
     Fault("answers lost after commit and publish", failing_adapters),
-    Fault("results held back", hold_results, repairs=True),
+    Fault("results held back", tamper_with_results(held_back), repairs=True),
     Fault("poison messages", poison),
-    Fault("results repeated and shuffled", repeat_results),
+    Fault("results repeated and shuffled", tamper_with_results(repeated)),
     Fault("cancel storm", cancel_storm, ends=frozenset({"success", "cancelled"}), slow=True),
 ]

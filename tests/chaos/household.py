@@ -4,11 +4,12 @@ before. Invariants I8, I14, I16 and I18."""
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aio_pika
 import psutil
+from steptrail_common.contracts.workers import request_queue
 
 from ..e2e.product import Product, poll
 from .clients import AT_ONCE
@@ -55,12 +56,24 @@ def judge_queues(story: Story, depths: Depths, recorded: Counter[str]) -> None:
             story.wrong("I8", f"{name} has {dead[name]} dead letters, {belong}")
 
 
-def judge_repairs(story: Story, repaired: Mapping[str, int]) -> None:
-    """I16: nobody found a run that nothing would have moved, unless messages were taken away from it."""
-    if story.repairs_expected:
-        return
-    for run_id in sorted(set(repaired) & set(story.accepted.values())):
-        story.wrong("I16", f"run {run_id} had to be repaired {repaired[run_id]} times")
+@dataclass(frozen=True)
+class Repairs:
+    """What was mended of the runs, by run."""
+
+    moved_on: Counter[str] = field(default_factory=Counter)
+    """Nothing would have moved the run."""
+    sent_again: Counter[str] = field(default_factory=Counter)
+    """A request whose message seemed to be lost."""
+
+
+def judge_repairs(story: Story, repairs: Repairs) -> None:
+    """I16: nobody found a run that nothing would have moved, whatever was done to broker and processes; and no request
+    was sent again, unless the fault took messages away."""
+    mine = set(story.accepted.values())
+    for run_id in sorted(set(repairs.moved_on) & mine):
+        story.wrong("I16", f"run {run_id} had to be moved on {repairs.moved_on[run_id]} times")
+    for run_id in sorted(set(repairs.sent_again) & mine) if not story.repairs_expected else ():
+        story.wrong("I16", f"requests of run {run_id} had to be sent again {repairs.sent_again[run_id]} times")
 
 
 def judge_at_once(story: Story, most_at_once: int) -> None:
@@ -103,9 +116,9 @@ class Household:
 
     def judge(self, story: Story) -> None:
         depths = self._quiet(story.parked)
-        parked, repaired = self._told()
+        parked, repairs = self._told()
         judge_queues(story, depths, parked)
-        judge_repairs(story, repaired)
+        judge_repairs(story, repairs)
         judge_at_once(story, self._target.most_at_once)
         self._judge_footprints(story)
 
@@ -123,15 +136,22 @@ class Household:
     def _quiet(self, parked: Mapping[str, int]) -> Depths:
         """The queues when nothing moves any more, or as they are when that takes too long."""
         depths: Depths = {}
-        if self._product.topology == "embedded":
-            return depths
         for _ in poll(QUIET_SECONDS, every=0.3):
-            depths = self._product.servers["rabbitmq"].depths()
+            depths = self._depths()
             waiting = any(sum(found) for name, found in depths.items() if not name.endswith(DEAD))
             dead = sum(sum(found) for name, found in depths.items() if name.endswith(DEAD))
             if not waiting and dead >= sum(parked.values()):
                 break
         return depths
+
+    def _depths(self) -> Depths:
+        """Of the embedded product, whose broker is within, what its API tells: requests that nobody has taken."""
+        if self._product.topology == "distributed":
+            found: Depths = self._product.servers["rabbitmq"].depths()
+            return found
+        with self._product.client() as client:
+            states = client.get("/queues").json()
+        return {request_queue(state["check_type"]): (state["depth"] or 0, 0) for state in states}
 
     def _footprints(self) -> dict[str, Footprint]:
         return {name: Footprint.of(process.pid) for name, process in self._ours.items() if process.pid is not None}
@@ -145,17 +165,18 @@ class Household:
                 break
         story.violations += found.violations
 
-    def _told(self) -> tuple[Counter[str], Counter[str]]:
-        """What the logs say since the round began: parked messages by queue, repairs by run. Not the metrics: they end
+    def _told(self) -> tuple[Counter[str], Repairs]:
+        """What the logs say since the round began: parked messages by queue, and repairs. Not the metrics: they end
         with their process."""
         parked: Counter[str] = Counter()
-        repaired: Counter[str] = Counter()
+        repairs = Repairs()
         for line in self._new_lines():
             if line.get("event") == "message_parked":
                 parked[line["queue"]] += 1
             elif line.get("event") == "run.repaired":
-                repaired[line["run_id"]] += line["count"]
-        return parked, repaired
+                repairs.sent_again[line["run_id"]] += line["sent_again"]
+                repairs.moved_on[line["run_id"]] += line["count"] - line["sent_again"]
+        return parked, Repairs(+repairs.moved_on, +repairs.sent_again)
 
     def _new_lines(self) -> Iterable[dict[str, Any]]:
         for name, process in self._ours.items():

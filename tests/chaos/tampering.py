@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-import time
-from contextlib import suppress
+from collections.abc import Callable
 
 import aio_pika
 import aiormq
@@ -13,7 +12,12 @@ from ..e2e.product import Product
 from .story import Story
 
 REQUESTS_QUEUE = request_queue("api_call")
+TAMPERING_SECONDS = 6.0
 HELD_SHARE, HELD_SECONDS = 0.3, 20.0
+SHUFFLED_SECONDS = 0.5
+TAKEN = "taken-by-the-neighbour"
+Delays = Callable[[random.Random], list[float]]
+"""After so many seconds a copy of a message is put back, for each of them."""
 
 
 def delete_queues(product: Product, story: Story, chance: random.Random) -> int:
@@ -36,36 +40,60 @@ def delete_queues(product: Product, story: Story, chance: random.Random) -> int:
     return len(deleted)
 
 
-def hold_results(product: Product, story: Story, chance: random.Random) -> int:
-    """Three of ten results are held back, up to twenty seconds: longer than a lease."""
-    held = 0
+def held_back(chance: random.Random) -> list[float]:
+    """Three of ten results come up to twenty seconds later: longer than a lease."""
+    return [chance.uniform(0, HELD_SECONDS) if chance.random() < HELD_SHARE else 0.0]
 
-    async def hold() -> None:
-        nonlocal held
-        async with await aio_pika.connect(product.servers["rabbitmq"].url) as connection:
-            channel = await connection.channel()
-            await channel.set_qos(prefetch_count=50)
-            queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
-            arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
-            tag = await queue.consume(arrived.put)
-            waiting: list[tuple[float, aio_pika.abc.AbstractIncomingMessage]] = []
-            end = time.monotonic() + 6
-            while waiting or time.monotonic() < end:
-                if tag and time.monotonic() >= end:
-                    await queue.cancel(tag)
-                    tag = ""
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.2):
-                        message = await arrived.get()
-                        late = chance.random() < HELD_SHARE
-                        held += late
-                        waiting.append((time.monotonic() + (chance.uniform(0, HELD_SECONDS) if late else 0), message))
-                due = [message for at, message in waiting if at <= time.monotonic()]
-                waiting = [(at, message) for at, message in waiting if at > time.monotonic() and message not in due]
-                await _put_back(channel, due, chance, copies=1)
 
-    asyncio.run(hold())
-    return held
+def repeated(chance: random.Random) -> list[float]:
+    """Each result comes up to five times, out of order."""
+    return [chance.uniform(0, SHUFFLED_SECONDS) for _ in range(chance.randint(1, 5))]
+
+
+def tamper_with_results(delays: Delays) -> Callable[[Product, Story, random.Random], int]:
+    """A neighbour on the queue of results takes what it gets, once, and puts it back after `delays`, a copy for each.
+    Harm: how many copies came later than they would have."""
+
+    def harm(product: Product, story: Story, chance: random.Random) -> int:
+        return asyncio.run(_tamper(product.servers["rabbitmq"].url, lambda: delays(chance)))
+
+    return harm
+
+
+async def _tamper(url: str, delays: Callable[[], list[float]]) -> int:
+    late = 0
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=50)
+        queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
+
+        async def put_back(message: aio_pika.abc.AbstractIncomingMessage, delay: float) -> None:
+            await asyncio.sleep(delay)
+            again = aio_pika.Message(
+                message.body,
+                headers={**message.headers, TAKEN: True},
+                message_id=message.message_id,
+                content_type=message.content_type,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            )
+            await channel.default_exchange.publish(again, RESULTS_QUEUE)
+
+        async def handle(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+            nonlocal late
+            due = [0.0] if TAKEN in message.headers else delays()
+            late += sum(delay > 0 for delay in due)
+            await asyncio.gather(*(put_back(message, delay) for delay in due))
+            await message.ack()
+
+        async with asyncio.TaskGroup() as group:
+
+            async def taken(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+                group.create_task(handle(message))
+
+            tag = await queue.consume(taken)
+            await asyncio.sleep(TAMPERING_SECONDS)
+            await queue.cancel(tag)
+    return late
 
 
 def poison(product: Product, story: Story, chance: random.Random) -> int:
@@ -91,58 +119,3 @@ def poison(product: Product, story: Story, chance: random.Random) -> int:
 
     asyncio.run(send())
     return len(bodies) * len(queues)
-
-
-def repeat_results(product: Product, story: Story, chance: random.Random) -> int:
-    """A neighbour on the queue of results takes some and puts each back up to five times, out of order."""
-    taken = 0
-
-    async def shuffle() -> None:
-        nonlocal taken
-        async with await aio_pika.connect(product.servers["rabbitmq"].url) as connection:
-            channel = await connection.channel()
-            await channel.set_qos(prefetch_count=20)
-            queue = await channel.get_queue(RESULTS_QUEUE, ensure=False)
-            arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
-            tag = await queue.consume(arrived.put)
-            held: list[aio_pika.abc.AbstractIncomingMessage] = []
-            end = time.monotonic() + 6
-            while time.monotonic() < end:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.3):
-                        while len(held) < 5:
-                            held.append(await arrived.get())
-                chance.shuffle(held)
-                taken += await _put_back(channel, held, chance)
-            await queue.cancel(tag)
-            while not arrived.empty():
-                held.append(arrived.get_nowait())
-            taken += await _put_back(channel, held, chance)
-
-    asyncio.run(shuffle())
-    return taken
-
-
-async def _put_back(
-    channel: aio_pika.abc.AbstractChannel,
-    held: list[aio_pika.abc.AbstractIncomingMessage],
-    chance: random.Random,
-    *,
-    copies: int | None = None,
-) -> int:
-    """Each message again, so many times or 1 to 5; how many were sent."""
-    sent = 0
-    for message in held:
-        for _ in range(copies or chance.randint(1, 5)):
-            again = aio_pika.Message(
-                message.body,
-                headers=message.headers,
-                message_id=message.message_id,
-                content_type=message.content_type,
-                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            )
-            await channel.default_exchange.publish(again, RESULTS_QUEUE)
-            sent += 1
-        await message.ack()
-    held.clear()
-    return sent

@@ -10,6 +10,7 @@ from .household import (
     MORE_FILES,
     MORE_MEMORY_MB,
     Footprint,
+    Repairs,
     judge_at_once,
     judge_footprints,
     judge_queues,
@@ -53,11 +54,19 @@ def test_poison_that_was_parked_and_recorded_is_right() -> None:
 
 
 def test_a_repaired_run_is_found() -> None:
-    """I16: one of this round, unless the fault took messages away. Runs of other rounds were judged in theirs."""
-    accepted = {"order-1": "r1"}
-    for repaired, expected, found in (({"r1": 1}, False, ["I16"]), ({"r1": 1}, True, []), ({"r0": 1}, False, [])):
-        story = Story(accepted=accepted, repairs_expected=expected)
-        judge_repairs(story, repaired)
+    """I16: one of this round. Runs of other rounds were judged in theirs."""
+    for repaired, found in (({"r1": 1}, ["I16"]), ({"r0": 1}, [])):
+        for expected in (False, True):
+            story = Story(accepted={"order-1": "r1"}, repairs_expected=expected)
+            judge_repairs(story, Repairs(moved_on=Counter(repaired)))
+            assert named(story) == found
+
+
+def test_a_request_that_was_sent_again_is_found() -> None:
+    """I16, unless the fault took messages away."""
+    for expected, found in ((False, ["I16"]), (True, [])):
+        story = Story(accepted={"order-1": "r1"}, repairs_expected=expected)
+        judge_repairs(story, Repairs(sent_again=Counter({"r1": 1})))
         assert named(story) == found
 
 
