@@ -149,6 +149,7 @@ def test_the_grid_compares_by_pointing_and_swaps_the_run_in_place(product: Produ
     good = product.check(PROCESS, "4712")["run_id"]
     bad = product.check(PROCESS, "4711")["run_id"]
     page.goto(f"/processes/{PROCESS}")
+    expect(verdict(page)).to_contain_text("stuck at 5")
     step(page, "payment").click()
     expect(page.locator(f"[data-run='{bad}']")).to_have_attribute("aria-current", "true")
     page.locator(f"[data-run='{good}']").hover()

@@ -18,13 +18,13 @@ export function ProcessRoute() {
       runId={search.run}
       selection={search}
       onSelect={(selection: Selection) =>
-        void navigate({ to: "/processes/$processId", params: { processId }, search: { ...search, ...selection }, replace: true, resetScroll: false })
+        void navigate({ to: "/processes/$processId", params: { processId }, search: (now) => ({ ...now, ...selection }), replace: true, resetScroll: false })
       }
       onOpenRun={(run, keep) =>
         void navigate({
           to: "/processes/$processId",
           params: { processId },
-          search: { run, ...(keep ? { step: search.step, tab: search.tab } : {}) },
+          search: (now) => ({ run, ...(keep ? { step: now.step, tab: now.tab } : {}) }),
           resetScroll: false,
         })
       }
@@ -52,9 +52,9 @@ export function RunRoute() {
       processId={run.data.process_id}
       runId={runId}
       selection={search}
-      onSelect={(selection: Selection) => void navigate({ to: "/runs/$runId", params: { runId }, search: { ...search, ...selection }, replace: true, resetScroll: false })}
+      onSelect={(selection: Selection) => void navigate({ to: "/runs/$runId", params: { runId }, search: (now) => ({ ...now, ...selection }), replace: true, resetScroll: false })}
       onOpenRun={(other, keep) =>
-        void navigate({ to: "/runs/$runId", params: { runId: other }, search: keep ? { step: search.step, tab: search.tab } : {}, resetScroll: false })
+        void navigate({ to: "/runs/$runId", params: { runId: other }, search: (now) => (keep ? { step: now.step, tab: now.tab } : {}), resetScroll: false })
       }
       onFollow={(latest) => void navigate({ to: "/runs/$runId", params: { runId: latest }, search: {}, resetScroll: false })}
     />
