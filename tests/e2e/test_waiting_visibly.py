@@ -51,8 +51,8 @@ def test_a_run_without_a_worker_waits_visibly_and_goes_on_when_one_comes(deserte
 
 
 SLOW_AND_UNDER_WAY: Final = """() =>
-    /slower than usual, ≈ (0\\.\\d|< 0\\.01)/.test(
-        document.querySelector('[aria-label=Steps] [role=status]')?.textContent
+    [...document.querySelectorAll('[aria-label=Steps] [role=status]')].some(
+        (one) => /slower than usual, ≈ [\\d<]/.test(one.textContent)
     ) && document.querySelector('[data-testid=verdict]').textContent.includes('Checking 1 of 3')"""
 """Asked inside the page, both at once: the step is over a second after it is slow."""
 
@@ -63,8 +63,8 @@ def test_slower_than_usual_is_said_before_the_end_and_after_it(product: Product,
     """Order 4714's page takes 3 s: amber with words while it lasts; afterwards the page opens on that very step. The
     overview says it of a run that looks for a file that never comes."""
     process = copied_demo(product)
-    for run in [product.start(process, "4712") for _ in range(USUAL_RUNS)]:
-        assert set(statuses(product.wait(run)).values()) == {"success"}
+    for _ in range(USUAL_RUNS):  # one after the other: together they would be slow, and that would be usual
+        assert set(statuses(product.wait(product.start(process, "4712"))).values()) == {"success"}
     page.goto(f"/processes/{process}")
     expect(page.get_by_test_id("verdict")).to_contain_text("All 3 steps passed")
     chain = page.get_by_role("region", name="Steps")
@@ -76,7 +76,9 @@ def test_slower_than_usual_is_said_before_the_end_and_after_it(product: Product,
         except PlaywrightTimeout:
             product.wait(run)
     else:
-        pytest.fail("a step slower than usual was never shown while it was under way")
+        usual = [(one["duration_seconds"], one["slow_after_seconds"]) for one in product.wait(run)["steps"]]
+        said = (page.get_by_test_id("verdict").inner_text(), chain.inner_text())
+        pytest.fail(f"never shown of a step under way; seconds and limits: {usual}; the page says {said}")
     assert product.wait(run)["status"] == "success"
     expect(page.get_by_test_id("verdict")).to_contain_text("All 3 steps passed")
     step = chain.get_by_role("button").filter(has_text="The order's page is there")
