@@ -116,11 +116,11 @@ def product(
 
 
 @pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
+def browser(headless_chromium_path: str) -> Iterator[Browser]:
     """Headless Chromium of this machine. Not for the session: while it is open, Playwright's own event loop counts as
     running in this thread, and no asynchronous test can run beside it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=headless_chromium_path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 

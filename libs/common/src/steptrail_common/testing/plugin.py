@@ -297,6 +297,15 @@ def chromium_path(servers: Servers) -> str:
 
 
 @pytest.fixture(scope="session")
+def headless_chromium_path(servers: Servers, chromium_path: str) -> str:
+    """A Chromium without windows where there is one, for the tests that only look at pages; else the usual one."""
+    given = os.environ.get("STEPTRAIL_TEST_HEADLESS_CHROMIUM") or programs.headless_chromium()
+    if given:
+        servers.origins["Chromium without windows"] = str(given)
+    return str(given or chromium_path)
+
+
+@pytest.fixture(scope="session")
 def sshd_path(servers: Servers) -> str:
     """OpenSSH's server on this machine; a test starts it with keys and a configuration of its own."""
     return _program(servers, "OpenSSH", "sshd", programs.sshd)
