@@ -89,7 +89,7 @@ def chromium() -> Path | None:
 
 
 def headless_chromium() -> Path | None:
-    """Chromium without windows: the same engine at half the processor time, because it draws no browser around a page."""
+    """Chromium without windows: the same engine at half the processor time, since it draws nothing around a page."""
     return _on_path("chromium-headless-shell")
 
 
