@@ -49,6 +49,7 @@ SCREENS: dict[str, str] = {
     "stuck-board": f"/processes/{DEMO}/stuck-board?step=invoice_file",
     "trends": f"/history/trends?process_id={DEMO}&days=30",
     "incidents": "/incidents",
+    "incident": "/incidents/{incident}",
     "notifications": "/notifications",
     "notification-rules": "/notifications?tab=rules",
     "delivery-log": "/notifications?tab=log",
@@ -65,11 +66,12 @@ SCREENS: dict[str, str] = {
     "editor-start": "/processes/new",
     "editor": f"/processes/{DEMO}/edit",
 }
-"""Names of the pictures and the addresses they show; `{run}` is the last run of the demo."""
+"""Names of the pictures and the addresses they show; `{run}` is the last run of the demo, `{incident}` its incident."""
 PHONES = ("overview", "process", "editor")
 """Screens that are also shown on a phone."""
 
 MORE_PHONES = (
+    "incident",
     "stuck-boards",
     "stuck-board",
     "history",
@@ -174,6 +176,25 @@ def latest_run(page: Page) -> str:
     return str(found[0]["run_id"]) if found else "none"
 
 
+def latest_incident(page: Page) -> str:
+    """The incident that the last run of the demo stands in; pictures wait until it is there."""
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        found = page.request.get(f"/api/v1/incidents?process_id={DEMO}&limit=1").json()["items"]
+        if found:
+            return str(found[0]["incident_id"])
+        page.wait_for_timeout(200)
+    return "none"
+
+
+def address(page: Page, path: str) -> str:
+    """A path with the names of what is shown there."""
+    for name, found in (("{run}", latest_run), ("{incident}", latest_incident)):
+        if name in path:
+            path = path.replace(name, found(page))
+    return path
+
+
 def sign_in(page: Page) -> None:
     page.goto("/sign-in")
     page.get_by_label("User name").fill("admin")
@@ -222,7 +243,7 @@ def take(browser: Browser, url: str, only: str | None, folder: str | None = None
             if only is not None and not re.fullmatch(only, name):
                 continue
             page.set_viewport_size(DESK)
-            page.goto(path.replace("{run}", latest_run(page) if "{run}" in path else ""))
+            page.goto(address(page, path))
             settle(page)
             if name in BEFORE:
                 BEFORE[name](page)

@@ -354,7 +354,9 @@ def _displayed(source: Source, operator: str, actual: Json) -> Json:
 
 
 def _said(source: Source, value: Json) -> str:
-    """A value inside a sentence. Sizes have a unit; what was compared is kept to the byte in the outcome."""
+    """A value inside a sentence. Times and sizes have a unit; what was compared is kept as it is in the outcome."""
+    if _is_seconds(source) and isinstance(value, int | float) and not isinstance(value, bool):
+        return spoken_seconds(value)
     if source.subject == "size" and source.argument is None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return spoken_bytes(value)
@@ -371,7 +373,10 @@ def _sentence(source: Source, operator: str, expected: Json, actual: Json, found
     if not found.values:
         return f"{label}: nothing found, {wanted}"
     if _is_seconds(source):
-        return f"{label} {_displayed(source, operator, actual)}, {wanted}"
+        found_text = _displayed(source, operator, actual)
+        if found_text == _said(source, expected):  # rounded they are the same
+            return f"{label} {shown(actual)} s, {_WORDS[operator].format(shown(expected))} s"
+        return f"{label} {found_text}, {wanted}"
     if source.subject == "count" and actual == 0:
         return f"nothing found, {wanted}"
     where = row_of(source, actual, found)

@@ -171,7 +171,7 @@ def spoken_seconds(seconds: float) -> str:
         return f"{seconds:.3g} s"
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if hours == 0:
-        return _two(minutes, "m", int(seconds) % 60, "s")
+        return _two(minutes, "min", int(seconds) % 60, "s")
     if days == 0:
         return _two(hours, "h", minutes % 60, "m")
     return _two(days, "d", hours % 24, "h")

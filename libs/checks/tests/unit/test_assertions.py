@@ -246,6 +246,21 @@ def test_expressions_that_backtrack_elsewhere_take_no_time() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "operators", "sentence"),
+    [
+        (0.013, {"lt": 0.001}, "elapsed 13 ms, expected below 1 ms"),
+        (3.2, {"lte": 2}, "elapsed 3.2 s, expected at most 2 s"),
+        (400.0, {"lt": 300}, "elapsed 6 min 40 s, expected below 5 min"),
+        (2.0004, {"lt": 2}, "elapsed 2.0004 s, expected below 2 s"),
+    ],
+)
+def test_a_time_is_said_with_its_unit(seconds: float, operators: dict[str, Any], sentence: str) -> None:
+    """On both sides; nothing is rounded where it would hide the difference."""
+    found = HttpSubject(200, "https://x.example/", [("content-type", "text/html")], b"", seconds)
+    assert judge(found, subject="elapsed", operators=operators).message == sentence
+
+
+@pytest.mark.parametrize(
     ("size", "operators", "sentence"),
     [
         (12_345_678, {"lt": 10_485_760}, "size 11.8 MiB, expected below 10.0 MiB"),

@@ -28,4 +28,4 @@ class Settings(CheckWorkerSettings):
     egress_deny: list[str] = []
     allow_superuser: bool = False
     concurrency: int = Field(default=20, ge=1, le=1000)
-    worker_id: str = Field(default_factory=lambda: f"dbprobe@{socket.gethostname()}-{os.getpid()}")
+    worker_id: str = Field(default_factory=lambda: f"dbprobe-{socket.gethostname()}-{os.getpid()}")

@@ -336,3 +336,13 @@ async def test_secret_of_a_connection_goes_in_as_sent(door: Any) -> None:
     }
     await (await door.program("editor")).put("/api/v1/connections/c", json=body)
     assert door.behind.catalog.asked[-1].json == body
+
+
+async def test_the_audit_log_names_a_process_that_was_made(door: Any) -> None:
+    """Its id stands in a definition that the gateway does not read: the catalog's answer says what came of it."""
+    made = {"location": "/processes/refund"}
+    door.behind.catalog.answer("POST", "/processes", {"process_id": "refund"}, status=201, headers=made)
+    admin = await door.program("admin")
+    assert (await admin.post("/api/v1/processes", json={"process": "refund"})).status_code == 201
+    (line,) = (await admin.get("/api/v1/audit", params={"action": "process."})).json()["items"]
+    assert (line["action"], line["object"]) == ("process.create", "refund")

@@ -77,7 +77,7 @@ async def test_a_run_is_printed_with_what_a_person_wants_to_know(door: Any) -> N
     for wanted in (
         "Order to cash · 4711",
         "Passed 1, failed at 2.",
-        "3 m 12 s (usually ≈ 2.5 s)",
+        "3 min 12 s (usually ≈ 2.5 s)",
         "ada, by schedule",
         "2026-11-21 12:00:00 UTC",
         "order = 4711",

@@ -11,7 +11,7 @@ describe("durations", () => {
     [1.94, "1.9 s"],
     [12.4, "12 s"],
     [59.7, "1 min"],
-    [250, "4 m 10 s"],
+    [250, "4 min 10 s"],
     [1800, "30 min"],
     [11520, "3 h 12 m"],
     [7200, "2 h"],
@@ -29,10 +29,11 @@ describe("durations", () => {
   it("rounds what is usual to one digit", () => {
     expect(plain(formatRough(0.418))).toBe("0.4 s");
     expect(plain(formatRough(0.06))).toBe("0.06 s");
+    expect(plain(formatRough(0.002))).toBe("0.01 s");
   });
 
   it("ticks in whole seconds down to 0", () => {
-    expect([4.2, 1, 0.2, 0, 75].map((seconds) => plain(formatTicking(seconds)))).toEqual(["4 s", "1 s", "0 s", "0 s", "1 m 15 s"]);
+    expect([4.2, 1, 0.2, 0, 75].map((seconds) => plain(formatTicking(seconds)))).toEqual(["4 s", "1 s", "0 s", "0 s", "1 min 15 s"]);
   });
 
   it("reads the durations of the process format and refuses others", () => {

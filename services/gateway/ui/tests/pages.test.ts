@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countsOf, overviewVerdict } from "@/lib/overview";
+import { countsOf, overviewVerdict, withoutVerdict } from "@/lib/overview";
 import { definitionSearch, historySearch, overviewSearch, processesSearch, safeNext } from "@/lib/search";
 
 const standing = (by_status: Record<string, number>, never_run = 0) => ({ by_status, never_run, running: 0, processes: never_run + Object.values(by_status).reduce((sum, count) => sum + count, 0) });
@@ -39,5 +39,14 @@ describe("what addresses carry", () => {
 
   it("leads back to this site only after signing in", () => {
     expect(["/runs/1?step=a", "//evil.example", "/\\evil.example", "https://evil.example", "/sign-in?next=/", undefined].map(safeNext)).toEqual(["/runs/1?step=a", "/", "/", "/", "/", "/"]);
+  });
+});
+
+describe("a process without a verdict", () => {
+  it("was never checked only if no check was ever begun", () => {
+    expect(withoutVerdict({ running: 0, recent: [] })).toEqual({ standing: "never run", says: "Never checked" });
+    expect(withoutVerdict({ running: 1, recent: [] }).says).toBe("The first check is under way.");
+    const cancelled = { run_id: "r", status: "cancelled" as const };
+    expect(withoutVerdict({ running: 0, recent: [cancelled] as never }).standing).toBe("never finished");
   });
 });

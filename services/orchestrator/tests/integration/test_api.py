@@ -327,6 +327,19 @@ async def test_workers_and_queues_tell_who_listens(bench: Any) -> None:
     assert [worker["alive"] for worker in (await here.http.get("/workers")).json()] == [False]
 
 
+async def test_queues_tell_when_a_result_last_came(bench: Any) -> None:
+    """Also when long looks of another kind have filled the log since."""
+    here = await bench()
+    file = {"type": "file_check", "url": "https://example.com/a.csv"}
+    here.save({"id": "one"}, {"id": "file", "check": file, "wait_until": {"interval": "10ms", "timeout": "400ms"}})
+    here.worker.plan("file", partial(failed, failure_class="not_found"))
+    view = await here.ended(await here.start_run())
+    queues = {queue["check_type"]: queue["last_result_at"] for queue in (await here.http.get("/queues")).json()}
+    assert queues["api_call"] == view["steps"][0]["attempts"][-1]["ended_at"]
+    assert queues["file_check"] > queues["api_call"]
+    assert queues["db_query"] is None
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"not json", b"[]", b'{"version": 9, "items": []}', b'{"items": [{"run_id": 1}]}']
 )

@@ -71,4 +71,5 @@ def test_an_unknown_input_names_the_known_ones() -> None:
 
 def test_the_key_is_the_first_input_as_text() -> None:
     assert key_of(definition(x={"type": "integer"}), {"x": 7}) == "7"
+    assert key_of(definition(x={"type": "boolean"}), {"x": False}) == "false", "as definitions write it"
     assert key_of(definition(), {}) is None

@@ -78,7 +78,7 @@ def instant(at: datetime) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in at most two units: `0.41 s`, `1.9 s`, `12 s`, `4 m 10 s`, `3 h 12 m`, `2 d 4 h`."""
+    """Seconds in at most two units: `0.41 s`, `1.9 s`, `12 s`, `4 min 10 s`, `3 h 12 m`, `2 d 4 h`."""
     if seconds is None:
         return "–"
     value = max(0.0, seconds)
@@ -87,7 +87,11 @@ def duration(seconds: float | None) -> str:
     if value < 9.95:
         return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
     whole = round(value)
-    for size, unit, small, small_unit in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "m"), (_MINUTE, "m", 1, "s")):
+    for size, unit, small, small_unit in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "m"),
+        (_MINUTE, "min", 1, "s"),
+    ):
         if whole >= size * (2 if unit == "d" else 1):
             rest = whole % size // small
             return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
@@ -108,7 +112,7 @@ def value(found: Json, what: str = "") -> str:
         return found
     if isinstance(found, int | float) and not isinstance(found, bool):
         if what.lower() in _SECONDS:
-            return duration(found)
+            return f"{found * 1000:.3g} ms" if 0 < found < 1 else duration(found)
         if what.lower() in _BYTES:
             return size(found)
     return json.dumps(found, ensure_ascii=False)

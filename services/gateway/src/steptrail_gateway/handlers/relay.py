@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 
 from steptrail_common.clock import Clock
 from steptrail_common.errors import InvalidInput
@@ -19,7 +20,8 @@ MAX_KEY_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A request for a service. `action` and `object` name it in the audit log; reads have none."""
+    """A request for a service. `action` and `object` name it in the audit log; reads have none. What makes
+    something need not name it: its address in the answer does."""
 
     method: str
     path: str
@@ -49,9 +51,17 @@ async def relay(
         params=request.params,
     )
     if request.action is not None:
-        deed = Deed(caller.username, request.action, request.object, {"via": caller.via}, caller.address)
+        deed = Deed(
+            caller.username, request.action, request.object or _made(response), {"via": caller.via}, caller.address
+        )
         await audit.append(deed, clock.now())
     return response
+
+
+def _made(response: Answer) -> str | None:
+    """The id of what a request has made, when the request itself did not name it: the end of its address."""
+    location = response.headers.get("location")
+    return unquote(location.rstrip("/").rsplit("/", 1)[-1]) if location else None
 
 
 @asynccontextmanager

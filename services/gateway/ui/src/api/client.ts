@@ -38,13 +38,18 @@ export function onSessionEnd(listener: Listener): () => void {
 
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
 
+/** When each request went out, in milliseconds by this computer's clock. */
+const sentAt = new WeakMap<Request, number>();
+
 const marked: Middleware = {
   onRequest({ request }) {
+    sentAt.set(request, Date.now());
     if (!SAFE_METHODS.has(request.method)) request.headers.set("X-Steptrail-Request", "1");
     return request;
   },
   onResponse({ request, response }) {
-    learnServerTime(response.headers.get("Date"));
+    const received = Date.now();
+    learnServerTime(response.headers.get("Date"), sentAt.get(request) ?? received, received);
     // A refused sign-in is an answer to the form, not the end of a session.
     if (response.status === 401 && !new URL(request.url).pathname.includes("/session")) endListeners.forEach((notify) => notify());
     return response;

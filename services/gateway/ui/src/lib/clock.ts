@@ -2,20 +2,28 @@
 import { createContext, useContext, useSyncExternalStore } from "react";
 
 const TICK_MS = 1000;
-/** Below this the difference is rounding of the `Date` header and travel time, not a wrong clock. */
-const TOLERATED_SKEW_MS = 2500;
+/** The `Date` header says whole seconds, cut off. */
+const HEADER_STEP_MS = 1000;
+/** How far the two clocks may disagree about one moment before either counts as wrong. */
+const TOLERATED_MS = 500;
 
 let skewMs = 0;
 let current = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
 const listeners = new Set<() => void>();
 
-/** Learns the server's time from the `Date` header of an answer. */
-export function learnServerTime(header: string | null): void {
+/**
+ * Learns the server's time from the `Date` header of an answer that was asked for at `sent` and was there at `received`.
+ *
+ * The server wrote it somewhere between the two, so an answer only says within which bounds the difference lies; what is
+ * known already stays while it lies within them. A slow answer has wide bounds and therefore changes nothing.
+ */
+export function learnServerTime(header: string | null, sent: number, received: number): void {
   const server = Date.parse(header ?? "");
   if (Number.isNaN(server)) return;
-  const difference = server - Date.now();
-  skewMs = Math.abs(difference) > TOLERATED_SKEW_MS ? difference : 0;
+  const least = server - received;
+  const most = server + HEADER_STEP_MS - sent;
+  if (skewMs < least - TOLERATED_MS || skewMs > most + TOLERATED_MS) skewMs = (least + most) / 2;
 }
 
 /** Now by the server's clock, in milliseconds. */

@@ -14,7 +14,8 @@ export function eventWords(event: RunEvent): string {
     case "run.finished":
       return [word(event.status as AnyStatus), event.verdict].filter(Boolean).join(": ");
     case "step.started":
-      return `${step}, attempt ${event.attempt ?? 1} of ${event.of_attempts ?? 1}`;
+      // Looks for a state that may come later are as many as fit their time.
+      return event.waiting_until ? `${step}, look ${event.attempt ?? 1}` : `${step}, attempt ${event.attempt ?? 1} of ${event.of_attempts ?? 1}`;
     case "step.retrying":
       return `${step}: tries again${failure ? ` (${failure})` : ""}`;
     case "step.waiting":

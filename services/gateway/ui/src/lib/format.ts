@@ -8,7 +8,7 @@ function pair(value: number, unit: string): string {
   return `${value}${NBSP}${unit}`;
 }
 
-/** Seconds in at most two units: `0.41 s`, `1.9 s`, `12 s`, `30 min`, `4 m 10 s`, `3 h 12 m`, `2 d 4 h`. */
+/** Seconds in at most two units: `0.41 s`, `1.9 s`, `12 s`, `30 min`, `4 min 10 s`, `3 h 12 m`, `2 d 4 h`. */
 export function formatDuration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
   const value = Math.max(0, seconds);
@@ -17,7 +17,7 @@ export function formatDuration(seconds: number | null | undefined): string {
   if (value < 9.95) return `${value.toFixed(1)}${NBSP}s`;
   const whole = Math.round(value);
   if (whole < MINUTE) return pair(whole, "s");
-  if (whole < HOUR) return twoUnits(whole, MINUTE, "m", 1, "s", "min");
+  if (whole < HOUR) return twoUnits(whole, MINUTE, "min", 1, "s", "min");
   if (whole < 2 * DAY) return twoUnits(whole - (whole % MINUTE), HOUR, "h", MINUTE, "m", "h");
   return twoUnits(whole - (whole % HOUR), DAY, "d", HOUR, "h", "d");
 }
@@ -44,9 +44,14 @@ function twoUnits(value: number, size: number, unit: string, small: number, smal
   return rest === 0 ? pair(big, alone) : `${pair(big, unit)}${NBSP}${pair(rest, smallUnit)}`;
 }
 
-/** A duration that is only about right: `0.4 s`, `0.06 s`, `2.1 s`. */
+/** A duration that is only about right: `0.4 s`, `0.06 s`, `2.1 s`; what is shorter is about `0.01 s`. */
 export function formatRough(seconds: number): string {
-  return seconds >= 0.095 && seconds < 0.995 ? `${seconds.toFixed(1)}${NBSP}s` : formatDuration(seconds);
+  return seconds >= 0.095 && seconds < 0.995 ? `${seconds.toFixed(1)}${NBSP}s` : formatDuration(Math.max(seconds, 0.01));
+}
+
+/** A duration that was written down, without a decimal point: `5 s`, `30 min`, `6 min 40 s`. */
+export function formatWritten(seconds: number): string {
+  return formatDuration(seconds).replace(/\.0(?=\u00a0s)/, "");
 }
 
 /** A countdown or stop-watch: whole seconds, so that it ticks evenly. */

@@ -1,5 +1,5 @@
 /** The overview in one sentence, from how all processes stand. */
-import type { OverviewCounts, RunStatus } from "@/api/types";
+import type { OverviewCounts, ProcessRow, RunStatus } from "@/api/types";
 import { severity, type Tone, tone, word } from "./status";
 
 export type Part = { text: string; tone?: Tone };
@@ -43,6 +43,13 @@ function many(count: number): string {
 }
 
 const listed = (counts: readonly Count[]): string => counts.map(({ status, count, label }) => `${count.toLocaleString("en")} ${status === "success" ? "fine" : label}`).join(", ");
+
+/** What to say of a process that no run has given a verdict yet. */
+export function withoutVerdict({ running, recent }: Pick<ProcessRow["state"], "running" | "recent">): { standing: string; says: string } {
+  if ((running ?? 0) > 0) return { standing: "running", says: "The first check is under way." };
+  if ((recent ?? []).length > 0) return { standing: "never finished", says: "No check has come to its end yet." };
+  return { standing: word(null), says: "Never checked" };
+}
 
 /** How long the state has stood, as a phrase: `stuck for`, `fine for`. */
 export function standing(status: RunStatus | null | undefined): string {

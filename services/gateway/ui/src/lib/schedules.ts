@@ -1,19 +1,19 @@
 /** Schedules, their ticks and maintenance windows in words. */
 import type { Maintenance, ScheduleState, Tick } from "@/api/types";
-import { formatDuration, plural, readDuration } from "./format";
+import { formatWritten, plural, readDuration } from "./format";
 import type { Tone } from "./status";
 import { showValue } from "./value";
 
 /** `every 15 min` or `0 6 * * 1-5 (Europe/Berlin)`. */
 export function rhythm({ every_seconds, cron, timezone }: Pick<ScheduleState, "every_seconds" | "cron" | "timezone">): string {
-  return every_seconds ? `every ${formatDuration(every_seconds).replace(/\.0(?=\u00a0s)/, "")}` : `${cron} (${timezone})`;
+  return every_seconds ? `every ${formatWritten(every_seconds)}` : `${cron} (${timezone})`;
 }
 
 /** `order_id 4711 · starts up to 30 s later · made up for once`. */
 export function rhythmDetails({ inputs, jitter_seconds, catch_up }: ScheduleState): string {
   const given = Object.entries(inputs ?? {}).map(([name, value]) => `${name} ${showValue(value)}`);
   const parts = [...given];
-  if (jitter_seconds) parts.push(`starts up to ${formatDuration(jitter_seconds)} later`);
+  if (jitter_seconds) parts.push(`starts up to ${formatWritten(jitter_seconds)} later`);
   if (catch_up === "once") parts.push("missed ticks are made up for by one run");
   return parts.join(" · ");
 }

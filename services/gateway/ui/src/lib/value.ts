@@ -1,4 +1,4 @@
-import { formatDuration, formatSize } from "./format";
+import { formatSize, formatWritten } from "./format";
 
 /** JSON values as one line of text, exact enough to compare: text stays text, never HTML. */
 export function showValue(value: unknown): string {
@@ -12,7 +12,7 @@ export function showValue(value: unknown): string {
 /** Ages and durations travel as seconds and sizes as bytes; people read them with a unit. Anything else stays. */
 export function inUnit(what: string, value: unknown): unknown {
   if (typeof value !== "number") return value;
-  if (/^(age|elapsed)$/i.test(what)) return formatDuration(value).replace(/\.0(?=\u00a0s)/, "");
+  if (/^(age|elapsed)$/i.test(what)) return value > 0 && value < 1 ? `${Number((value * 1000).toPrecision(3))}\u00a0ms` : formatWritten(value);
   return /^size( as rendered)?$/i.test(what) ? formatSize(value) : value;
 }
 

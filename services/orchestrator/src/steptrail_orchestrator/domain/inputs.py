@@ -42,6 +42,8 @@ def key_of(definition: Definition, inputs: Mapping[str, Any]) -> str | None:
     """The business key that names the run: the value of the key input, as text."""
     name = definition.key_input
     value = inputs.get(name) if name else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return None if value is None else str(value)[:200]
 
 

@@ -23,11 +23,11 @@ export function About() {
         <div className={styles.facts}>
           {ready.data && <Box title="Server">{ready.data.status === "ready" ? <Sign tone="ok">ready</Sign> : <Sign tone="failed">not ready</Sign>}</Box>}
           {Object.entries(ready.data?.parts ?? {}).map(([part, verdict]) => (
-            <Box key={part} title={part}>
+            <Box key={part} title={capital(part)}>
               {verdict === "ok" ? <Sign tone="ok">works</Sign> : <Sign tone="failed">{verdict}</Sign>}
             </Box>
           ))}
-          <Box title="live updates">{live === "live" ? <Sign tone="ok">arrive</Sign> : <Sign tone="warn">{live === "lost" ? "lost" : "connecting"}</Sign>}</Box>
+          <Box title="Live updates">{live === "live" ? <Sign tone="ok">arrive</Sign> : <Sign tone="warn">{live === "lost" ? "lost" : "connecting"}</Sign>}</Box>
         </div>
       </section>
       <section className={styles.section} aria-label="About">
@@ -46,3 +46,5 @@ export function About() {
     </>
   );
 }
+
+const capital = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);

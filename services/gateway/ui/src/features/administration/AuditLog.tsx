@@ -42,6 +42,7 @@ export function AuditLog({ search, onChange }: { search: AdministrationSearch; o
         <TypedField label="Who" placeholder="Who, exactly" value={search.actor ?? ""} onChange={set("actor")} />
         <SelectField label="Deed" hideLabel value={search.action ?? ""} onChange={(event) => set("action")(event.target.value)} options={DEEDS} />
         <TextField label="From day" hideLabel type="date" value={search.since ?? ""} onChange={(event) => set("since")(event.target.value)} />
+        <span aria-hidden="true">–</span>
         <TextField label="To day" hideLabel type="date" value={search.until ?? ""} onChange={(event) => set("until")(event.target.value)} />
         {filtered && (
           <Button look="quiet" onClick={() => onChange({ tab: "audit" })}>

@@ -15,7 +15,7 @@ const QUEUES: Column<Queue>[] = [
   { title: "Kind of check", look: "fill", cell: ({ check_type }) => <b>{kindWord(check_type)}</b> },
   { title: "Waiting", look: "end", cell: ({ depth }) => (depth === null ? <span className={styles.quiet}>not known</span> : depth.toLocaleString("en")) },
   { title: "Listening", cell: ({ workers }) => (workers === 0 ? <Sign tone="failed">nobody</Sign> : <Sign tone="ok">{plural(workers, "worker")}</Sign>) },
-  { title: "Last result", look: "end", cell: ({ last_result_at }) => (last_result_at ? <Ago at={last_result_at} /> : <span className={styles.quiet}>none yet</span>) },
+  { title: "Last result", look: "end", cell: ({ last_result_at }) => (last_result_at ? <Ago at={last_result_at} /> : <span className={styles.quiet}>none lately</span>) },
 ];
 
 const WORKERS: Column<Worker>[] = [
@@ -24,7 +24,7 @@ const WORKERS: Column<Worker>[] = [
   { title: "State", cell: ({ alive }) => (alive ? <Sign tone="ok">alive</Sign> : <Sign tone="failed">silent</Sign>) },
   { title: "Load", look: "end", cell: ({ load, capacity }) => <Load load={load} capacity={capacity} /> },
   { title: "Version", cell: ({ version }) => version },
-  { title: "Heard of", look: "end", cell: ({ last_seen_at }) => <Ago at={last_seen_at} /> },
+  { title: "Last heard from", look: "end", cell: ({ last_seen_at }) => <Ago at={last_seen_at} /> },
 ];
 
 /** Who does the work, and how much of it waits. Loud when nobody listens for a kind of check. */
@@ -57,7 +57,7 @@ export function Workers() {
           count={workers.data?.length ?? 0}
           label="workers"
           empty={
-            <Empty icon="bang" title="No worker was heard of">
+            <Empty icon="bang" title="No worker has been heard from">
               Checks wait until a crawler or a dbprobe runs.
             </Empty>
           }

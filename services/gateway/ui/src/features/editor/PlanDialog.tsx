@@ -24,7 +24,8 @@ export function PlanDialog({ document, onClose }: { document: Record<string, unk
       {plan.isSuccess && items.length === 0 && <Empty title="It would touch nothing" />}
       {(plan.data?.warnings ?? []).map((warning) => (
         <p key={warning} className={styles.warning}>
-          <Icon name="bang" size={14} /> {warning}
+          <Icon name="bang" size={14} />
+          <span className={styles.warned}>{warning}</span>
         </p>
       ))}
       {KINDS.map(([kind, title, icon]) => {

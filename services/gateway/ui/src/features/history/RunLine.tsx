@@ -29,7 +29,7 @@ export const RunLine = memo(function RunLine({ run }: { run: RunSummary }) {
         <div>
           <Ago at={run.queued_at} />
         </div>
-        <div className={styles.took}>{isOpenRun(run.status) ? <Elapsed since={run.started_at ?? run.queued_at} /> : `took ${formatDuration(run.duration_seconds)}`}</div>
+        <div className={styles.took}>{isOpenRun(run.status) ? <>for <Elapsed since={run.started_at ?? run.queued_at} /></> : `took ${formatDuration(run.duration_seconds)}`}</div>
       </div>
     </li>
   );

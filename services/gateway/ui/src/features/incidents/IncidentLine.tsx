@@ -41,7 +41,7 @@ export const IncidentLine = memo(function IncidentLine({ incident }: { incident:
         {incident.acknowledged_by && !over && <small>{incident.acknowledged_by}</small>}
       </div>
       <div className={styles.when}>
-        <div>{over && incident.resolved_at ? <Ago at={incident.resolved_at} /> : <Elapsed since={incident.opened_at} />}</div>
+        <div>{over && incident.resolved_at ? <Ago at={incident.resolved_at} /> : <>for <Elapsed since={incident.opened_at} /></>}</div>
         <small>{plural(incident.runs, "run")}</small>
       </div>
     </li>

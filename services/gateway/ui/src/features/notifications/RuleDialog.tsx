@@ -33,7 +33,7 @@ export function RuleDialog({ rule, channels, onClose, onSaved }: Props) {
         <>
           <SelectField label="Tell" value={draft.channel} error={errors.channel_id} onChange={(event) => set({ channel: event.target.value })} options={withOwn(channels.map((one) => [one.channel_id, one.name]), rule?.channel_id)} />
           <fieldset className={styles.on}>
-            <legend>When a run is</legend>
+            <legend>When</legend>
             {MOMENTS.map(([moment, word]) => (
               <CheckField key={moment} label={word} checked={draft.on.includes(moment)} onChange={(checked) => toggle(moment, checked)} />
             ))}

@@ -29,8 +29,8 @@ export function Rules() {
   const refresh = () => queries.invalidateQueries({ queryKey: ["rules"] });
   const channelName = (id: string) => channels.find((channel) => channel.channel_id === id)?.name ?? id;
   const columns: Column<NotifyRule>[] = [
-    { title: "When a run is", cell: (rule) => <Named name={<b>{momentsText(rule.on)}</b>} about={rule.rule_id} /> },
-    { title: "Of", look: "fill", cell: (rule) => <Scope rule={rule} /> },
+    { title: "When", look: "fill", cell: (rule) => <Named name={<b>{momentsText(rule.on)}</b>} about={rule.rule_id} /> },
+    { title: "Of", cell: (rule) => <Scope rule={rule} /> },
     { title: "Tell", cell: (rule) => channelName(rule.channel_id) },
     { title: "How soon", cell: (rule) => patienceText(rule) },
     { title: "State", cell: ({ active }) => (active === false ? <Sign tone="skipped">off</Sign> : <Sign tone="ok">on</Sign>) },

@@ -9,7 +9,7 @@ import { Ago } from "@/components/Time";
 import { Underway } from "@/components/Underway";
 import { useNow } from "@/lib/clock";
 import { formatExact, oneUnit, unparted } from "@/lib/format";
-import { standing } from "@/lib/overview";
+import { standing, withoutVerdict } from "@/lib/overview";
 import { usePreferences } from "@/lib/preferences";
 import { tone, word } from "@/lib/status";
 import styles from "./OverviewPage.module.css";
@@ -35,14 +35,14 @@ export const OverviewRow = memo(function OverviewRow({ row, onPick }: { row: Pro
         </div>
         <p className={styles.says}>
           {state.last_key && <b>{state.last_key}</b>}
-          {unparted(state.last_verdict ?? row.description ?? "Never checked")}
+          {unparted(state.last_verdict ?? (busy ? undefined : row.description) ?? withoutVerdict(state).says)}
         </p>
       </div>
       <div className={styles.strip}>
         <Strip recent={state.recent ?? []} onPick={onPick} />
       </div>
       <div className={styles.since}>
-        <div className={styles.stands}>{state.last_status ? <Standing state={state} /> : word(null)}</div>
+        <div className={styles.stands}>{state.last_status ? <Standing state={state} /> : withoutVerdict(state).standing}</div>
         <div className={styles.last}>
           {state.last_run_at && (
             <>

@@ -14,10 +14,10 @@ import { Ago } from "@/components/Time";
 import { Underway } from "@/components/Underway";
 import { useNow } from "@/lib/clock";
 import { formatClock } from "@/lib/format";
-import { overviewVerdict } from "@/lib/overview";
+import { overviewVerdict, withoutVerdict } from "@/lib/overview";
 import { usePreferences } from "@/lib/preferences";
 import { useShortcut } from "@/lib/shortcuts";
-import { tone, word } from "@/lib/status";
+import { tone } from "@/lib/status";
 import { Standing } from "./OverviewRow";
 import styles from "./WallScreen.module.css";
 
@@ -71,7 +71,7 @@ function Tile({ row }: { row: ProcessRow }) {
           <Link to="/processes/$processId" params={{ processId: row.process_id }} className={styles.name}>
             {row.name}
           </Link>
-          <div className={styles.state}>{state.last_status ? <Standing state={state} /> : word(null)}</div>
+          <div className={styles.state}>{state.last_status ? <Standing state={state} /> : withoutVerdict(state).standing}</div>
         </div>
         {running && <Underway running={state.running ?? 0} slowAt={row.slow_at} />}
       </div>

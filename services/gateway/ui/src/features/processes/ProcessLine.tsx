@@ -6,6 +6,7 @@ import { Strip } from "@/components/Strip";
 import { Ago } from "@/components/Time";
 import { Underway } from "@/components/Underway";
 import { plural, unparted } from "@/lib/format";
+import { withoutVerdict } from "@/lib/overview";
 import styles from "./ProcessesPage.module.css";
 
 type Filter = { category: string } | { tag: string } | { owner: string };
@@ -17,7 +18,7 @@ export const ProcessLine = memo(function ProcessLine({ row, mayWrite, onPick, on
   return (
     <div className={styles.line} role="row">
       <div role="cell" className={styles.state}>
-        <StatusBadge status={state.last_status} />
+        {(state.last_status || !running) && <StatusBadge status={state.last_status} />}
         {running && <Underway running={state.running ?? 0} slowAt={row.slow_at} />}
       </div>
       <div role="cell" className={styles.process}>
@@ -48,7 +49,7 @@ export const ProcessLine = memo(function ProcessLine({ row, mayWrite, onPick, on
       </div>
       <div role="cell" className={styles.verdict}>
         {state.last_key && <b>{state.last_key} </b>}
-        {state.last_verdict ? unparted(state.last_verdict) : <span className={styles.never}>Never checked</span>}
+        {state.last_verdict ? unparted(state.last_verdict) : <span className={styles.never}>{withoutVerdict(state).says}</span>}
       </div>
       <div role="cell" className={styles.last}>
         {state.last_run_at ? <Ago at={state.last_run_at} /> : "–"}

@@ -17,7 +17,7 @@ export function IncidentNotice({ processId }: { processId: string }) {
       {standing.map((incident) => (
         <li key={incident.incident_id}>
           <Sign tone={incidentState(incident.state).tone}>incident {incidentState(incident.state).word}</Sign>
-          <Link to="/incidents/$incidentId" params={{ incidentId: incident.incident_id }}>
+          <Link to="/incidents/$incidentId" params={{ incidentId: incident.incident_id }} title={incident.title}>
             {incident.title}
           </Link>
         </li>

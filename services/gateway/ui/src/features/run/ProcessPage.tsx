@@ -36,7 +36,8 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
   const { shown, moment } = useReplay(current, selection.at);
   const [checking, setChecking] = useState(false);
   const mayStart = useMay("runs.start");
-  const canCheck = mayStart && shown.definition !== null;
+  const inactive = process.data?.definition.active === false;
+  const canCheck = mayStart && shown.definition !== null && !inactive;
   const jump = (direction: 1 | -1) => {
     const next = neighbourInTrouble(shown.steps, shown.step?.step_id ?? null, direction);
     if (next) {
@@ -67,7 +68,7 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
   return (
     <Page title={titleOf(shown.name, shown.run?.key)} className={styles.page}>
       <ReplayedMoment value={moment}>
-      <RunHeader shown={shown} current={current} canCheck={canCheck} mayStart={mayStart} onCheck={() => setChecking(true)} onStarted={openRun} />
+      <RunHeader shown={shown} current={current} canCheck={canCheck} mayStart={mayStart} inactive={inactive} onCheck={() => setChecking(true)} onStarted={openRun} />
       <IncidentNotice processId={shown.processId} />
       {newer && (
         <NewerRun
@@ -100,7 +101,7 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
           onSelect={select}
         />
       )}
-      <RunGrid processId={processId} steps={shown.steps} shownRun={shownId} onOpen={(id) => openRun(id, true)} waitingFirst={latest.data === null} />
+      <RunGrid processId={processId} steps={shown.steps} shownRun={shownId} onOpen={(id) => openRun(id, true)} waitingFirst={latest.data === null} inactive={inactive} />
       <Schedules processId={processId} definition={process.data?.definition ?? null} />
       {checking && process.data && (
         <CheckDialog

@@ -15,13 +15,14 @@ type Props = {
   shown: Shown;
   canCheck: boolean;
   mayStart: boolean;
+  inactive: boolean;
   onCheck: () => void;
   onStarted: (runId: string) => void;
   onProblem: (message: string | null) => void;
 };
 
 /** What can be done with the run. On a phone the row lies under the thumb. */
-export function RunActions({ shown, canCheck, mayStart, onCheck, onStarted, onProblem }: Props) {
+export function RunActions({ shown, canCheck, mayStart, inactive, onCheck, onStarted, onProblem }: Props) {
   const { run } = shown;
   const mayCancel = useMay("runs.cancel");
   const [cancelling, setCancelling] = useState(false);
@@ -42,15 +43,20 @@ export function RunActions({ shown, canCheck, mayStart, onCheck, onStarted, onPr
           Cancel
         </Button>
       )}
-      {failed && mayStart && (
+      {failed && mayStart && !inactive && (
         <Button busy={again.isPending} onClick={() => again.mutate()} title={`Continue at “${failed.name}” with the values captured before`}>
           From step {failed.number}
         </Button>
       )}
-      <Button look="primary" shortcut="c" disabled={!canCheck} onClick={onCheck} title={mayStart ? undefined : "Your role may look, but not start checks"}>
+      <Button look="primary" shortcut="c" disabled={!canCheck} onClick={onCheck} title={whyNot(mayStart, inactive)}>
         Check
       </Button>
       {cancelling && run && <CancelDialog run={run} onClose={() => setCancelling(false)} />}
     </div>
   );
+}
+
+function whyNot(mayStart: boolean, inactive: boolean): string | undefined {
+  if (!mayStart) return "Your role may look, but not start checks";
+  return inactive ? "This process is not active. Switch it on in its editor to check it" : undefined;
 }

@@ -1,9 +1,10 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { About } from "@/components/About";
 import { Ago, Elapsed } from "@/components/Time";
 import { triggerWords } from "@/components/Trigger";
 import { isQuick, tookLong } from "@/lib/chain";
-import { formatDuration, formatRough, plural } from "@/lib/format";
+import { formatDuration, plural, readDuration } from "@/lib/format";
 import { isOpenRun, isTrouble } from "@/lib/status";
 import styles from "./RunFacts.module.css";
 import type { Shown } from "./types";
@@ -28,7 +29,7 @@ type Fact = [name: string, value: ReactNode];
 function plannedFacts({ definition, steps }: Shown): Fact[] {
   const facts: Fact[] = [["Steps", plural(steps.length, "step")]];
   if (definition?.owner) facts.push(["Owner", definition.owner]);
-  if (definition?.timeout) facts.push(["Ends after", definition.timeout]);
+  if (definition?.timeout) facts.push(["Ends after", readDuration(definition.timeout) ?? definition.timeout]);
   return facts;
 }
 
@@ -46,7 +47,7 @@ function ownerFact({ run, steps }: Shown): Fact | null {
 function timeFacts({ run }: Shown): Fact[] {
   if (!run) return [];
   const by = <span title={triggerWords(run.trigger)}>{run.initiated_by}</span>;
-  const usual = run.expected_duration_seconds ? <span className={styles.usual}> ≈ {formatRough(run.expected_duration_seconds)}</span> : null;
+  const usual = run.expected_duration_seconds ? <span className={styles.usual} title="What is usual"> <About seconds={run.expected_duration_seconds} /></span> : null;
   if (isOpenRun(run.status)) {
     return [
       ["Started", <>{<Ago at={run.queued_at} />} by {by}</>],

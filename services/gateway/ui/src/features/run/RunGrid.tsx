@@ -12,10 +12,10 @@ import { GridLegend } from "./GridLegend";
 import styles from "./RunGrid.module.css";
 import { GridRun } from "./GridRun";
 
-type Props = { processId: string; steps: readonly StepView[]; shownRun: string | null; onOpen: (runId: string) => void; waitingFirst: boolean };
+type Props = { processId: string; steps: readonly StepView[]; shownRun: string | null; onOpen: (runId: string) => void; waitingFirst: boolean; inactive: boolean };
 
 /** The last runs side by side: durations on top, steps below. Pointing compares, a click opens in place. */
-export function RunGrid({ processId, steps, shownRun, onOpen, waitingFirst }: Props) {
+export function RunGrid({ processId, steps, shownRun, onOpen, waitingFirst, inactive }: Props) {
   const grid = useQuery(gridQuery(processId));
   const columns = grid.data ?? [];
   return (
@@ -28,7 +28,7 @@ export function RunGrid({ processId, steps, shownRun, onOpen, waitingFirst }: Pr
       {grid.isError && <Problem compact error={grid.error} onRetry={() => void grid.refetch()} />}
       {grid.isSuccess && columns.length === 0 && (
         <Empty icon="play" title={waitingFirst ? "No run yet" : "The first runs appear here"}>
-          Press Check to start the first one.
+          {inactive ? "This process is not active: switch it on in its editor, then it can be checked." : "Press Check to start the first one."}
         </Empty>
       )}
       {columns.length > 0 && <Columns columns={columns} steps={steps} shownRun={shownRun} onOpen={onOpen} />}

@@ -16,11 +16,12 @@ type Props = {
   current: Shown;
   canCheck: boolean;
   mayStart: boolean;
+  inactive: boolean;
   onCheck: () => void;
   onStarted: (runId: string) => void;
 };
 
-export function RunHeader({ shown, current, canCheck, mayStart, onCheck, onStarted }: Props) {
+export function RunHeader({ shown, current, canCheck, mayStart, inactive, onCheck, onStarted }: Props) {
   const { run, name } = shown;
   const [problem, setProblem] = useState<string | null>(null);
   return (
@@ -42,7 +43,7 @@ export function RunHeader({ shown, current, canCheck, mayStart, onCheck, onStart
             </p>
           )}
         </div>
-        <RunActions shown={current} canCheck={canCheck} mayStart={mayStart} onCheck={onCheck} onStarted={onStarted} onProblem={setProblem} />
+        <RunActions shown={current} canCheck={canCheck} mayStart={mayStart} inactive={inactive} onCheck={onCheck} onStarted={onStarted} onProblem={setProblem} />
       </div>
     </header>
   );

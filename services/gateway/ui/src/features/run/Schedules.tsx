@@ -53,7 +53,7 @@ function Line({ schedule }: { schedule: ScheduleState }) {
       <div className={styles.line}>
         <Icon name="calendar" />
         <div className={styles.words}>
-          <b>{schedule.cron ? <CronWords cron={schedule.cron}>{rhythm(schedule)}</CronWords> : rhythm(schedule)}</b>
+          <b className={styles.rhythm}>{schedule.cron ? <CronWords cron={schedule.cron}>{rhythm(schedule)}</CronWords> : rhythm(schedule)}</b>
           {schedule.cron && <small>{rhythm(schedule)}</small>}
           {details && <small>{details}</small>}
         </div>

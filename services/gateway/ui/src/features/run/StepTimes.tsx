@@ -1,10 +1,11 @@
 import clsx from "clsx";
 import type { ReactNode } from "react";
 import type { StepView } from "@/api/types";
+import { About } from "@/components/About";
 import { Ago, Countdown, Elapsed } from "@/components/Time";
 import { isQuick, tookLong } from "@/lib/chain";
 import { serverNow } from "@/lib/clock";
-import { formatDuration, formatRough, formatSpan } from "@/lib/format";
+import { formatDuration, formatSpan, formatWritten } from "@/lib/format";
 import { failureWord, word } from "@/lib/status";
 import styles from "./StepTimes.module.css";
 import { UsualSoFar } from "./UsualSoFar";
@@ -28,7 +29,7 @@ type Times = { main: ReactNode; below: ReactNode; loud?: boolean };
 const RUNNING_BELOW: Record<string, string> = { no_worker: "no worker listens", waits_turn: "waits for its turn" };
 
 function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
-  const usual = step.expected_duration_seconds ? `≈ ${formatRough(step.expected_duration_seconds)}` : null;
+  const usual = step.expected_duration_seconds ? <About seconds={step.expected_duration_seconds} /> : null;
   switch (step.status) {
     case "pending":
       return { main: planned || !runOpen ? null : "queued", below: plannedBelow(step, usual) };
@@ -53,7 +54,7 @@ function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
   }
 }
 
-function plannedBelow(step: StepView, usual: string | null): ReactNode {
+function plannedBelow(step: StepView, usual: ReactNode): ReactNode {
   if (step.expect_within_seconds) return allowance(step);
   return usual;
 }
@@ -84,7 +85,7 @@ function waited(step: StepView): string {
 }
 
 function allowance(step: StepView): string | null {
-  return step.expect_within_seconds ? `expected within ${formatDuration(step.expect_within_seconds).replace(/\.0(?=\u00a0s)/, "")}` : null;
+  return step.expect_within_seconds ? `expected within ${formatWritten(step.expect_within_seconds)}` : null;
 }
 
 /** Ahead or behind now: a run that ended before its allowance did stays true later. */
@@ -97,7 +98,7 @@ function DueIn({ at }: { at: string }) {
 }
 
 /** The usual duration, with an arrow when this one was clearly longer or shorter. */
-function Usual({ step, usual }: { step: StepView; usual: string | null }) {
+function Usual({ step, usual }: { step: StepView; usual: ReactNode }) {
   if (isQuick(step.duration_seconds, step.expected_duration_seconds)) {
     return (
       <span title="Quicker than usual">

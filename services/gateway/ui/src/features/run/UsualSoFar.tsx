@@ -1,3 +1,4 @@
+import { About } from "@/components/About";
 import { useNow } from "@/lib/clock";
 import { formatRough } from "@/lib/format";
 import styles from "./StepTimes.module.css";
@@ -13,14 +14,14 @@ export function UsualSoFar({ of, left = false }: { of: Timed; left?: boolean }) 
   if (of.slow_after_seconds != null && taken > of.slow_after_seconds) {
     return (
       <span className={styles.slow} role="status">
-        ▲ slower than usual, ≈ {formatRough(usual)}
+        ▲ slower than usual, <About seconds={usual} />
       </span>
     );
   }
   const ahead = usual - taken;
   return (
     <>
-      ≈ {formatRough(usual)}
+      <About seconds={usual} />
       {left && ahead > 1 && `, about ${formatRough(ahead)} left`}
     </>
   );

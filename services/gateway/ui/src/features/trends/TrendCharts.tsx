@@ -47,7 +47,7 @@ export function TrendCharts({ trend, of }: { trend: Trend; of: string }) {
             )
           }
         >
-          <Chart label={`Durations of ${of}, day by day`} days={columns.days} lines={durations} unit={formatDuration} onHover={setHovered} />
+          <Chart label={`Durations of ${of}, day by day`} days={columns.days} lines={durations} unit={axisDuration} onHover={setHovered} />
         </Framed>
       </div>
       <Card>
@@ -79,3 +79,5 @@ function Framed({ title, of, said, children }: { title: string; of: string; said
     </Card>
   );
 }
+
+const axisDuration = (seconds: number): string => (seconds === 0 ? "0" : formatDuration(seconds));

@@ -6,7 +6,7 @@ import styles from "./Trends.module.css";
 
 type Props = { search: TrendsSearch; processId: string | undefined; processes: readonly ProcessRow[]; steps: readonly StepFigures[]; onChange: (next: TrendsSearch) => void };
 
-const PERIOD_OPTIONS = PERIODS.map((days): [string, string] => [String(days), days === 365 ? "the last year" : `the last ${days} days`]);
+const PERIOD_OPTIONS = PERIODS.map((days): [string, string] => [String(days), days === 365 ? "The last year" : `The last ${days} days`]);
 
 export function TrendFilters({ search, processId, processes, steps, onChange }: Props) {
   const names = processes.map((row): [string, string] => [row.process_id, row.name]);

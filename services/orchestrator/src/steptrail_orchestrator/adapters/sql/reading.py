@@ -22,8 +22,8 @@ from steptrail_orchestrator.domain.prediction import Sample
 from steptrail_orchestrator.domain.run import AttemptEnd, RunState
 from steptrail_orchestrator.ports import Place, RunFilter, StoredRun, StoredWorker
 
-_RECENT_EVENTS = 500
-"""How many of the newest events are looked through for the last result of a check type."""
+_RECENT_RUNS = 1000
+"""How many of the newest runs are looked through for the last result of a check type."""
 
 
 class SqlRunReader:
@@ -203,14 +203,15 @@ class SqlRunReader:
             ]
 
     async def last_results(self) -> dict[str, datetime]:
-        statement = sa.select(events.c.document).order_by(events.c.position.desc()).limit(_RECENT_EVENTS)
-        found: dict[str, datetime] = {}
+        newest = sa.select(runs.c.run_id).order_by(runs.c.queued_at.desc(), runs.c.run_id.desc()).limit(_RECENT_RUNS)
+        last = sa.func.max(attempts.c.ended_at, type_=attempts.c.ended_at.type).label("at")
+        statement = (
+            sa.select(attempts.c.check_type, last)
+            .where(attempts.c.run_id.in_(newest), attempts.c.duration_seconds.is_not(None))
+            .group_by(attempts.c.check_type)
+        )
         async with available(), reading(self._engine) as connection:
-            for text in await connection.scalars(statement):
-                event = RunEvent.model_validate_json(text)
-                if event.type == "step.finished" and event.duration_seconds is not None and event.check_type:
-                    found.setdefault(event.check_type, event.at)
-        return found
+            return {row.check_type: row.at for row in await connection.execute(statement) if row.at is not None}
 
     async def check(self) -> None:
         async with available(), writing(self._engine) as connection:

@@ -146,7 +146,7 @@ def attempt_values(walk: Walk, attempt: AttemptState) -> Values:
         "attempt": attempt.attempt,
         "token": attempt.token,
         "status": "dispatched",
-        "check_type": step.check.type,
+        "check_type": step.check.work,
         "timeout_seconds": walk.chain.timeout_seconds(step),
         "dispatched_at": attempt.dispatched_at,
         "published_at": attempt.published_at or attempt.dispatched_at,
