@@ -12,6 +12,7 @@ CONNECTS = frozenset(
         "aiohttp", "requests", "urllib.request", "urllib3", "http.client", "socket.create_connection", "smtplib",
         "asyncio.open_connection", "anyio.connect_tcp", "httpx2.AsyncHTTPTransport", "httpx2.HTTPTransport",
         "httpx2.get", "httpx2.post", "httpx2.Client", "httpx2.AsyncClient", "asyncpg.connect", "ftplib", "telnetlib",
+        "aiosmtplib",
     }
 )  # fmt: skip
 """What opens connections by itself."""

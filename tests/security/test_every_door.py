@@ -25,6 +25,7 @@ from steptrail_checks.port import CheckFailed, CheckKind
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import SealedConnection
 from steptrail_common.contracts.connections import ConnectionSettings
+from steptrail_common.contracts.mail import EmailSettings
 from steptrail_common.contracts.workers import StepRequest
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.evidence import EvidenceStore
@@ -43,7 +44,11 @@ from steptrail_dbprobe.adapters.mssql import MssqlEngine
 from steptrail_dbprobe.adapters.mysql import MysqlEngine
 from steptrail_dbprobe.adapters.oracle import OracleEngine
 from steptrail_dbprobe.adapters.postgresql import PostgresqlEngine
+from steptrail_notifier.adapters.mail import Mails
 from steptrail_notifier.adapters.webhook import Webhooks
+from steptrail_notifier.domain.delivery import Attempt
+from steptrail_notifier.domain.message import body_of
+from steptrail_notifier.ports import Channel, Claimed
 
 pytestmark = pytest.mark.req("NFR-012")
 
@@ -73,7 +78,7 @@ PAGES: dict[str, dict[str, Any]] = {
 LOADED_LATE = {"s3": "s3", "gcs": "gcs", "azure_blob": "azure_blob", "sftp": "sftp_files", "crawl": "scrapy_engine"}
 """Libraries that come with the first question for a name, and take seconds for it on a busy machine: loaded before, so
 that the limit of a step is about being refused and nothing else."""
-DOORS = [*PAGES, *DATABASES, *STORES, "sftp", "oauth2", "files over http", "plugin", "webhook"]
+DOORS = [*PAGES, *DATABASES, *STORES, "sftp", "oauth2", "files over http", "plugin", "webhook", "e-mail"]
 
 
 @dataclass
@@ -236,6 +241,8 @@ async def opened(door: str, rules: EgressPolicy, folder: Path, chromium: str) ->
         webhooks = Webhooks(rules, limit_seconds=4.0)
         yield partial(_posted, webhooks)
         await webhooks.close()
+    elif door == "e-mail":
+        yield partial(_mailed, Mails(rules, limit_seconds=4.0))
     elif door == "plugin":
         yield partial(_connected, Tools(rules, SystemClock()))
     else:
@@ -245,7 +252,19 @@ async def opened(door: str, rules: EgressPolicy, folder: Path, chromium: str) ->
 
 
 async def _posted(webhooks: Webhooks, host: str, port: int) -> tuple[bool, str, str]:
-    attempt = await webhooks(f"http://{host}:{port}/hook", "{}", {})
+    return _told(await webhooks.post(f"http://{host}:{port}/hook", "{}", {}))
+
+
+async def _mailed(mails: Mails, host: str, port: int) -> tuple[bool, str, str]:
+    people = {"sender": "a@example.com", "recipients": ["b@example.com"]}
+    email = EmailSettings(host=host.strip("[]"), port=port, security="none", **people)
+    now = datetime.now(UTC)
+    channel = Channel("desk", "Desk", email.url, "", True, now, now, kind="email", email=email)
+    body = body_of({"type": "io.steptrail.channel.tested.v1"}, moment="test", rule_id="test")
+    return _told(await mails(Claimed("d", "desk", channel, body, 1, now, "token"), channel, "", now))
+
+
+def _told(attempt: Attempt) -> tuple[bool, str, str]:
     text = attempt.error or ""
     refused = any(words in text for words in ("never reached", "not allowed", "this machine itself"))
     return attempt.error is None, "blocked_by_policy" if refused else "connect", text

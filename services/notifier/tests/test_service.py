@@ -19,6 +19,8 @@ from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.errors import ConfigurationError
 from steptrail_common.sealing import KeyPair
 from steptrail_common.service import running
+from steptrail_common.testing.mail import MailServer, mail_server
+from steptrail_common.testing.targets import certificate, public_part
 from steptrail_notifier.config import Settings
 from steptrail_notifier.service import build
 
@@ -70,7 +72,8 @@ async def _notifier(folder: Path, keys: KeyPair, clock: Any, *sinks: Any) -> Asy
     broker = InProcessBroker()
     settings = Settings.load(
         store=f"sqlite+aiosqlite:///{folder}/n.db", bus="memory:", service_token=TOKEN, public_key=keys.public,
-        private_keys=[keys.private], egress_exceptions=[sink.url.split("/")[2] for sink in sinks],
+        private_keys=[keys.private], egress_exceptions=[_address(sink) for sink in sinks],
+        public_url="https://steptrail.example.com",
     )  # fmt: skip
     service = build(settings, bus=InProcessBus(broker), clock=clock)
     teller = InProcessBus(broker)
@@ -82,6 +85,17 @@ async def _notifier(folder: Path, keys: KeyPair, clock: Any, *sinks: Any) -> Asy
         async with httpx2.AsyncClient(transport=transport, base_url="http://notifier", headers=headers) as api:
             yield World(api, teller)
         await teller.close()
+
+
+def _address(sink: Any) -> str:
+    return sink.address if isinstance(sink, MailServer) else str(sink.url.split("/")[2])
+
+
+def _mail(server: MailServer, **more: Any) -> dict[str, Any]:
+    """The form of a channel of e-mail; `more` goes into its settings."""
+    email = {"host": "127.0.0.1", "port": server.port, "security": "none", "sender": "Steptrail <st@example.com>",
+             "recipients": ["ada@example.com"]}  # fmt: skip
+    return {"channel_id": "desk", "name": "Desk", "kind": "email", "email": email | more}
 
 
 def _verified(key: str, message: tuple[Mapping[str, str], bytes], clock: Any) -> Any:
@@ -219,6 +233,117 @@ async def test_another_host_asks_for_a_key(tmp_path: Path, key_pair: KeyPair, cl
         assert (await world.api.post("/channels/hook/test")).json()["status"] == "delivered"
         within = moved | {"url": f"{other.url}/deeper"}
         assert (await world.api.put("/channels/hook", json=within)).json()["url"] == within["url"]
+
+
+@pytest.mark.req("IR-8")
+async def test_a_finished_run_is_told_by_e_mail(tmp_path: Path, key_pair: KeyPair, clock: Any, ended: Ended) -> None:
+    """The same rules, the same log: one message, with a link to the run, and none for a repeated event."""
+    with mail_server() as server:
+        async with _notifier(tmp_path, key_pair, clock, server) as world:
+            made = await world.api.post("/channels", json=_mail(server))
+            assert (made.status_code, made.json()["signing_key"], made.json()["secret_set"]) == (201, None, False)
+            await world.rule("desk", "stuck", "recovered")
+            await world.tell(ended("r1", "stuck"))
+            await world.tell(ended("r1", "stuck"))
+            shown = await world.delivery("delivered")
+            await world.tell(ended("r2", "success", minute=1))
+            await world.delivery("delivered", moment="recovered")
+    assert (shown["last_status_code"], shown["last_answer"]) == (250, "SMTP 250 2.0.0 OK queued as 1")
+    first, second = (letter.message for letter in server.got)
+    assert first["Subject"] == "Order to cash 4711: stuck at 5"
+    assert first["Message-ID"] == f"<{shown['delivery_id']}@example.com>"
+    assert "https://steptrail.example.com/runs/r1" in server.got[0].part("plain")
+    assert second["Subject"] == "Order to cash 4711: good again"
+    assert first["References"] == second["References"]
+
+
+@pytest.mark.req("IR-8")
+async def test_a_mail_server_on_a_bad_day(tmp_path: Path, key_pair: KeyPair, clock: Any, ended: Ended) -> None:
+    """What may be taken later is tried again under the same id; what never will be ends at once, and can be retried."""
+    with mail_server(answers=["451 4.7.1 greylisted", "554 5.7.1 spam"]) as server:
+        async with _notifier(tmp_path, key_pair, clock, server) as world:
+            await world.api.post("/channels", json=_mail(server))
+            await world.rule("desk")
+            await world.tell(ended("r1"))
+            waiting = await world.delivery("pending", last_status_code=451)
+            assert "greylisted" in waiting["last_error"]
+            clock.forward(seconds=10)
+            lost = await world.delivery("undelivered")
+            assert (lost["tries"], lost["last_answer"]) == (2, "SMTP 554 5.7.1 spam")
+            await world.api.post(f"/deliveries/{lost['delivery_id']}/retry")
+            assert (await world.delivery("delivered"))["delivery_id"] == lost["delivery_id"]
+    assert len(server.got) == 1
+
+
+@pytest.mark.req("NFR-008")
+async def test_a_mail_server_that_never_answers_delays_nobody(
+    tmp_path: Path, key_pair: KeyPair, clock: Any, make_sink: MakeSink, ended: Ended
+) -> None:
+    """Its messages wait; the webhooks have all theirs meanwhile."""
+    silent, quick = await make_sink(), await make_sink()  # they wait for a request, a mail client for a greeting
+    stuck = MailServer(int(_address(silent).split(":")[1]))
+    async with _notifier(tmp_path, key_pair, clock, stuck, quick) as world:
+        await world.api.post("/channels", json=_mail(stuck))
+        await world.channel(quick, "quick")
+        await world.rule("desk")
+        await world.rule("quick")
+        for number in range(20):
+            await world.tell(ended(f"r{number:02}", "success", minute=number))
+        await quick.receive(20, seconds=40)
+        assert await world.deliveries(channel_id="desk", status="delivered") == []
+
+
+@pytest.mark.req("NFR-014")
+async def test_the_password_of_an_account_goes_in_and_never_out(tmp_path: Path, key_pair: KeyPair, clock: Any) -> None:
+    """Kept sealed for its server: another one, or no encryption, asks for it again or refuses it."""
+    pem = certificate(tmp_path, "localhost")
+    account = ("st", "pass-word-of-the-account")
+    with mail_server("starttls", certificate=pem, account=account) as server:
+        signed_in = {"host": "localhost", "security": "starttls", "username": "st", "ca_certificate": public_part(pem)}
+        wanted = _mail(server, **signed_in)
+        async with _notifier(tmp_path, key_pair, clock, server) as world:
+            api = world.api
+
+            async def refused(change: dict[str, Any], path: str) -> None:
+                answer = await api.put("/channels/desk", json=change)
+                assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, path), answer.text
+
+            missing = await api.post("/channels", json=wanted)
+            assert missing.json()["errors"][0]["path"] == "body.secret"
+            texts = [(await api.post("/channels", json=wanted | {"secret": account[1]})).text]
+            texts.append((await api.post("/channels/desk/test")).text)
+            await refused(_mail(server, **signed_in | {"host": "8.8.8.8", "port": 587}), "body.secret")
+            await refused(_mail(server, **signed_in | {"security": "none"}), "body.email.username")
+            await refused(_mail(server) | {"secret": "p"}, "body.email.username")
+            await refused(wanted | {"secret": "p\r\nx"}, "body.secret")
+            await refused({"channel_id": "desk", "name": "X", "url": "https://8.8.8.8/"}, "body.kind")
+            renamed = await api.put("/channels/desk", json=wanted | {"name": "Renamed"})
+            assert (renamed.status_code, renamed.json()["secret_set"]) == (200, True)
+            texts += [(await api.post("/channels/desk/test")).text, (await api.get("/channels/desk")).text]
+            assert (await api.put("/channels/desk", json=_mail(server))).json()["secret_set"] is False
+    assert [letter.account for letter in server.got] == ["st", "st"]
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("n.db*"))  # noqa: ASYNC240 - nothing else runs
+    for text in (*texts, stored.decode("latin-1")):
+        assert account[1] not in text
+
+
+@pytest.mark.req("NFR-012")
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [({"host": "127.0.0.1"}, "host"), ({"host": "localhost"}, "host"), ({"host": "2130706433"}, "host"),
+     ({"host": "::1"}, "host"), ({"host": "::ffff:127.0.0.1"}, "host"), ({"host": "10.0.0.5"}, "host"),
+     ({"host": "169.254.169.254"}, "host"), ({"host": "metadata.google.internal"}, "host"), ({"host": "a:b"}, "host"),
+     ({"host": "8.8.8.8", "port": 80}, "port"), ({"host": "8.8.8.8", "port": 2525}, "port"),
+     ({"host": "8.8.8.8", "recipients": ["a@b\r\nBcc: e@f"]}, "recipients[0]"),
+     ({"host": "8.8.8.8", "sender": '"Ops" <a@b>'}, "sender")],
+)  # fmt: skip
+async def test_a_mail_server_that_could_never_be_used_is_refused(
+    tmp_path: Path, key_pair: KeyPair, clock: Any, more: dict[str, Any], path: str
+) -> None:
+    """When it is saved, at its field."""
+    async with _notifier(tmp_path, key_pair, clock) as world:
+        answer = await world.api.post("/channels", json=_mail(MailServer(587), **more))
+    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, f"body.email.{path}"), answer.text
 
 
 @pytest.mark.req("NFR-012")

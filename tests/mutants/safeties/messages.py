@@ -277,7 +277,7 @@ MUTANTS = (
     Mutant(
         "a notification that is not taken is tried again",
         f"{_NOTIFIER}/domain/delivery.py",
-        "    if attempt.status_code == GONE or due > give_up_at:\n",
+        "    if attempt.permanent or due > give_up_at:\n",
         "    if True:\n",
         ("services/notifier/tests/unit/test_delivery.py::test_a_dead_receiver_is_given_up_after_a_day",),
     ),

@@ -112,10 +112,8 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
         catalog=catalog_client,
     )
     reporting = build_reporting(ReportingSettings.load(**shared, store=data.store("reporting")), bus=bus("reporting"))
-    notifier = build_notifier(
-        NotifierSettings.load(**shared, **egress, store=data.store("notifier"), public_key=keys.public),
-        bus=bus("notifier"),
-    )
+    notifier_settings = NotifierSettings.load(**shared, **egress, store=data.store("notifier"), public_key=keys.public)
+    notifier = build_notifier(_with_address(notifier_settings, options), bus=bus("notifier"))
     crawler = build_crawler(CrawlerSettings.load(**worker), bus=bus("crawler"))
     dbprobe = build_dbprobe(DbprobeSettings.load(**worker), bus=bus("dbprobe"))
     own_clients = [catalog_client, *(_client(service, token) for service in (orchestrator, reporting, notifier))]
@@ -126,6 +124,15 @@ def compose(options: Options, *, shop_address: str | None = None) -> Embedded:
         clients=own_clients,
         broker=broker,
     )
+
+
+def _with_address(settings: NotifierSettings, options: Options) -> NotifierSettings:
+    """Without another address, messages link to the one this process listens on."""
+    if settings.public_url is not None or options.port == 0:
+        return settings
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104  (compared, not bound)
+    name = f"[{host}]" if ":" in host else host
+    return settings.model_copy(update={"public_url": f"http://{name}:{options.port}"})
 
 
 def _gateway(options: Options, token: str, *, bus: Bus, clients: Clients) -> GatewayService:

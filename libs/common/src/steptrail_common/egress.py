@@ -61,10 +61,12 @@ _PORTS_OF_KIND: dict[str, frozenset[int]] = {
     "mssql": frozenset({1433}),
     "oracle": frozenset({1521, 2484}),
     "mongodb": frozenset({27017, 27018, 27019}),
-    "smtp": frozenset({25, 465, 587, 2525}),
+    "smtp": frozenset({25, 465, 587}),
     "sftp": frozenset({22}),
     "ldap": frozenset({389, 636}),
 }
+_OWN_PORTS_ONLY = frozenset({"smtp"})
+"""Kinds that go to the ports above and to those an administrator opened by name, to no others."""
 _SERVICE_PORTS = frozenset(
     # Other protocols, which an HTTP request must not be smuggled to: mail, shells, directories, databases, brokers.
     {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109}
@@ -237,7 +239,16 @@ class EgressPolicy:
     def _check_port(self, host: str, port: int, kind: Kind, opened: Iterable[int | None]) -> None:
         if not 0 < port <= 65535:
             raise EgressDenied(f"{port} is no port", reason="bad_url")
-        if port in _SERVICE_PORTS and port not in _PORTS_OF_KIND[kind] and port not in opened:
+        if port in _PORTS_OF_KIND[kind] or port in opened:
+            return
+        if kind in _OWN_PORTS_ONLY:
+            usual = ", ".join(map(str, sorted(_PORTS_OF_KIND[kind])))
+            raise EgressDenied(
+                f"port {port} of {host} is none of {kind} ({usual}); an administrator can allow it with "
+                f"{ALLOW_SETTING}, written with its port",
+                reason="port_denied",
+            )
+        if port in _SERVICE_PORTS:
             raise EgressDenied(
                 f"port {port} of {host} belongs to another protocol than {kind}; an administrator can allow it with "
                 f"{ALLOW_SETTING}, written with its port",

@@ -9,10 +9,10 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -31,6 +31,17 @@ _PER_SERVICE = frozenset({"store", "port", "metrics_port"})
 _SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)$")
 """Variables a Kubernetes cluster injects for a service that happens to be called like us."""
 _WELL_KNOWN_SECRETS = ("changeme", "change-me", "secret", "password", "default", "example")
+
+
+def _origin_only(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ValueError("write scheme and host only, such as https://steptrail.example.com")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+PublicUrl = Annotated[str, AfterValidator(_origin_only)]
+"""The address people type, without a path."""
 
 
 class _OwnThenShared(EnvSettingsSource):

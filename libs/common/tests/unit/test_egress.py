@@ -104,6 +104,17 @@ async def test_databases_have_their_own_ports() -> None:
         await names().resolve("10.1.1.1", 22, kind="postgresql")
 
 
+@pytest.mark.parametrize("port", [80, 2525, 8025, 60001])
+async def test_mail_goes_to_its_own_ports_only(port: int) -> None:
+    """25, 465 and 587; any other only where a rule names it, even one that no other protocol uses."""
+    for usual in (25, 465, 587):
+        assert await names().resolve("10.1.1.1", usual, kind="smtp") == ["10.1.1.1"]
+    with pytest.raises(EgressDenied, match="STEPTRAIL_EGRESS_ALLOW") as refused:
+        await names().resolve("10.1.1.1", port, kind="smtp")
+    assert refused.value.reason == "port_denied"
+    assert await EgressPolicy([f"10.0.0.0/8:{port}"]).resolve("10.1.1.1", port, kind="smtp")
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

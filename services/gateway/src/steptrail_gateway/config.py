@@ -3,11 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
-from steptrail_common.settings import ServiceSettings
+from steptrail_common.settings import PublicUrl, ServiceSettings
 
 MIN_PASSWORD_CHARACTERS = 12
 
@@ -22,7 +21,7 @@ class Settings(ServiceSettings):
     orchestrator_url: str = "http://127.0.0.1:8082"
     reporting_url: str = "http://127.0.0.1:8083"
     notifier_url: str = "http://127.0.0.1:8084"
-    public_url: str | None = None
+    public_url: PublicUrl | None = None
     admin_password: SecretStr | None = None
     topology: Literal["embedded", "distributed"] = "distributed"
     demo: bool = False
@@ -31,16 +30,6 @@ class Settings(ServiceSettings):
     session_days: float = Field(default=14, gt=0, le=365)
     streams_per_user: int = Field(default=50, ge=1, le=100_000)
     max_streams: int = Field(default=10_000, ge=1, le=100_000)
-
-    @field_validator("public_url")
-    @classmethod
-    def _origin_only(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
-            raise ValueError("write scheme and host only, such as https://steptrail.example.com")
-        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("admin_password")
     @classmethod

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
-from steptrail_common.settings import ServiceSettings
+from steptrail_common.settings import PublicUrl, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -12,6 +12,7 @@ class Settings(ServiceSettings):
 
     `private_keys`: newest first; `private_key_files`: files with one key per line. Lists are written as JSON.
     `egress_…`: see the egress policy; `egress_deny` names the installation's own services.
+    `public_url`: the address people type; messages link to runs and incidents below it, and to nothing without it.
     """
 
     model_config = SettingsConfigDict(env_prefix="STEPTRAIL_NOTIFIER_")
@@ -19,6 +20,7 @@ class Settings(ServiceSettings):
     store: str
     port: int = 8084
     public_key: str
+    public_url: PublicUrl | None = None
     private_keys: list[SecretStr] = []
     private_key_files: list[Path] = []
     egress_allow: list[str] = []

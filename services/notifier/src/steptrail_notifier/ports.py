@@ -1,4 +1,4 @@
-"""What the notifier needs from outside: a store, a way to post, keys for secrets."""
+"""What the notifier needs from outside: a store, ways to carry messages, keys for secrets."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from steptrail_common.contracts.events import CloudEvent
 from steptrail_common.contracts.incidents import AffectedKey, IncidentRef, IncidentState, IncidentSummary, IncidentView
-from steptrail_common.contracts.notifier import ChannelView, Delivery, RuleView, RuleWrite
+from steptrail_common.contracts.mail import EmailSettings
+from steptrail_common.contracts.notifier import ChannelKind, ChannelView, Delivery, RuleView, RuleWrite
 
 from steptrail_notifier.domain.delivery import Attempt, Step
 from steptrail_notifier.domain.incidents import Cleared, Incident, Slot
@@ -18,7 +19,8 @@ from steptrail_notifier.domain.rules import Rule
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A webhook as stored. `sealed_key` opens only for this channel and the host of `url`."""
+    """A channel as stored. `sealed_key` holds its secret (empty: it has none) and opens only for it and the host of
+    `url`, which for e-mail is the mail server."""
 
     channel_id: str
     name: str
@@ -27,15 +29,18 @@ class Channel:
     active: bool
     created_at: datetime
     updated_at: datetime
+    kind: ChannelKind = "webhook"
+    email: EmailSettings | None = None
 
     def view(self) -> ChannelView:
         return ChannelView(
             channel_id=self.channel_id,
             name=self.name,
-            kind="webhook",
-            url=self.url,
+            kind=self.kind,
+            url=self.url if self.kind == "webhook" else None,
+            email=self.email,
             active=self.active,
-            secret_set=True,
+            secret_set=self.sealed_key != "",
             created_at=self.created_at,
             updated_at=self.updated_at,
         )
@@ -68,7 +73,8 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery this replica may send until its lease ends. `channel` None: it was deleted meanwhile."""
+    """A delivery this replica may send until its lease ends. `channel` None: it was deleted meanwhile. `owed`: those of
+    its recipients who have not got it; empty: all of them."""
 
     delivery_id: str
     channel_id: str
@@ -77,6 +83,7 @@ class Claimed:
     tries: int
     give_up_at: datetime
     token: str
+    owed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,22 +281,25 @@ class NotifierStore(Protocol):
         """Raise if the store cannot be used now."""
 
 
-class Post(Protocol):
-    """The way out."""
+class Carrier(Protocol):
+    """The way out to one kind of channel."""
 
-    async def __call__(self, url: str, body: str, headers: Mapping[str, str]) -> Attempt:
-        """One POST with a limit on connect and total time; never raises, never follows a redirect."""
+    async def __call__(self, claimed: Claimed, channel: Channel, secret: str, at: datetime) -> Attempt:
+        """One try with a limit on connect and total time; never raises. `at` is the time of the try."""
+
+
+Carriers = Mapping[ChannelKind, Carrier]
 
 
 class Gate(Protocol):
-    """What may be an address of a webhook."""
+    """What may be an address of a channel."""
 
     async def __call__(self, url: str) -> None:
-        """Raises `InvalidInput` naming `url` for an address that could never be reached."""
+        """Raises `InvalidInput` naming the field for an address that could never be reached."""
 
 
 class SigningKeys(Protocol):
-    """Seals signing keys for the store."""
+    """Seals signing keys and passwords for the store."""
 
     def seal(self, key: str, *, channel_id: str, url: str) -> str:
         """Ciphertext that opens only for this channel and this host."""

@@ -13,14 +13,17 @@ from steptrail_common.replays import ReplayAsker
 from steptrail_common.sealing import SecretsKeyring
 from steptrail_common.service import Service
 
+from steptrail_notifier.adapters.gate import PolicyGate
 from steptrail_notifier.adapters.keys import SealedKeys
+from steptrail_notifier.adapters.mail import Mails
 from steptrail_notifier.adapters.schema import outbox
 from steptrail_notifier.adapters.sql import SqlNotifierStore
-from steptrail_notifier.adapters.webhook import PolicyGate, Webhooks
+from steptrail_notifier.adapters.webhook import Webhooks
 from steptrail_notifier.config import Settings
 from steptrail_notifier.entrypoints.events import EVENTS, subscribe
 from steptrail_notifier.entrypoints.http import Tools, build_api
 from steptrail_notifier.entrypoints.ticker import Sender
+from steptrail_notifier.ports import Carriers
 
 
 def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = None) -> Service:
@@ -31,14 +34,14 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
     relay = OutboxRelay(store.engine, outbox, events, service="notifier")
     store.announced = relay.wake
     policy = EgressPolicy(settings.egress_allow, exceptions=settings.egress_exceptions, deny=settings.egress_deny)
-    webhooks, keys = (
-        Webhooks(policy),
-        SealedKeys(settings.public_key, SecretsKeyring.of_settings(settings.private_keys, settings.private_key_files)),
-    )
-    sender = Sender(store=store, post=webhooks, keys=keys)
+    webhooks = Webhooks(policy)
+    carriers: Carriers = {"webhook": webhooks, "email": Mails(policy, public_url=settings.public_url)}
+    keyring = SecretsKeyring.of_settings(settings.private_keys, settings.private_key_files)
+    keys = SealedKeys(settings.public_key, keyring)
+    sender = Sender(store=store, carriers=carriers, keys=keys)
     tools = Tools(
         store=store,
-        post=webhooks,
+        carriers=carriers,
         keys=keys,
         gate=PolicyGate(policy),
         wake=sender.wake,

@@ -1,7 +1,8 @@
 """Notifications on a bad day: every end is told, under one stable id, whatever the store answers."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from steptrail_notifier.adapters.sql import SqlNotifierStore
 from steptrail_notifier.domain.delivery import Attempt
 from steptrail_notifier.domain.message import new_key
 from steptrail_notifier.handlers import LEASE_SECONDS, send, take
-from steptrail_notifier.ports import Channel, DeliveryFilter
+from steptrail_notifier.ports import Channel, Claimed, DeliveryFilter
 
 Ended = Callable[..., tuple[CloudEvent, RunEvent]]
 URL = "https://hooks.example.com/"
@@ -29,8 +30,8 @@ class Receiver:
     def __init__(self) -> None:
         self.got = Counter[str]()
 
-    async def __call__(self, url: str, body: str, headers: Mapping[str, str]) -> Attempt:
-        self.got[headers["webhook-id"]] += 1
+    async def __call__(self, claimed: Claimed, channel: Channel, secret: str, at: datetime) -> Attempt:
+        self.got[claimed.delivery_id] += 1
         return Attempt(200)
 
 
@@ -61,7 +62,7 @@ async def test_every_end_is_told_under_one_id_whatever_the_store_says(
         claimed = await again(lambda: failing.claim(limit=5, per_channel=5, busy=[], lease_seconds=LEASE_SECONDS))
         for one in claimed:
             try:
-                await send(one, store=failing, post=receiver, keys=keys)
+                await send(one, store=failing, carriers={"webhook": receiver}, keys=keys)
             except Unavailable:
                 continue  # the sender's task ends; its lease does too
         clock.forward(seconds=LEASE_SECONDS)

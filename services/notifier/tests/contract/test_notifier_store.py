@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
 from steptrail_common.contracts.events import CloudEvent, dedup_id, envelope
+from steptrail_common.contracts.mail import EmailSettings
 from steptrail_common.contracts.notifier import RuleWrite
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.errors import Conflict, InvalidInput, NotFound
@@ -310,6 +312,41 @@ async def test_tidying_drops_what_is_too_old(store: SqlNotifierStore, ended: End
     await store.tidy()
     assert await _told(store) == []
     assert await take([ended("r2", "success", minute=91 * 24 * 60)], store=store) == 1
+
+
+@pytest.mark.req("IR-8")
+async def test_a_channel_of_e_mail_is_kept_whole(store: SqlNotifierStore) -> None:
+    """Beside webhooks, in the same list; what is changed replaces it."""
+    email = EmailSettings(host="mail.example.com", sender="Steptrail <s@example.com>", recipients=["ada@example.com"])
+    desk = _channel("desk", kind="email", url=email.url, email=email, sealed_key="")
+    assert await store.add_channel(desk) == desk
+    await store.add_channel(_channel())
+    assert [one.kind for one in await store.channels(after=None, limit=9)] == ["email", "webhook"]
+    moved = email.model_copy(update={"recipients": ["bob@example.com"], "port": 465, "security": "tls"})
+    await store.change_channel(replace(desk, email=moved, url=moved.url, sealed_key="sealed"))
+    found = await store.channel("desk")
+    assert (found.email, found.url, found.sealed_key) == (moved, "smtps://mail.example.com:465", "sealed")
+    shown = found.view()
+    assert (shown.url, shown.secret_set, shown.email) == (None, True, moved)
+
+
+@pytest.mark.req("IR-8")
+async def test_who_has_not_got_a_message_is_kept_with_it(store: SqlNotifierStore, clock: Any) -> None:
+    """Over tries that never came so far, and over a retry by hand."""
+    await store.add_channel(_channel())
+    await _queue(store, _delivery("d1"))
+    (first,) = await _claim(store)
+    assert first.owed == ()
+    later = Step("pending", clock.now(), "busy")
+    await store.finish(first, Attempt(450, answer="SMTP 450 busy", owed=("bob@example.com",)), later)
+    (second,) = await _claim(store)
+    assert second.owed == ("bob@example.com",)
+    await store.finish(second, Attempt(error="no answer"), Step("undelivered", None, "no answer"))
+    shown = await store.delivery("d1")
+    assert (shown.last_answer, shown.last_error) == (None, "no answer")
+    await store.retry("d1")
+    (third,) = await _claim(store)
+    assert third.owed == ("bob@example.com",)
 
 
 async def test_migrations_make_the_declared_schema(store: SqlNotifierStore) -> None:

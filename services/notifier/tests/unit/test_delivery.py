@@ -26,7 +26,7 @@ def test_anything_else_is_tried_again(attempt: Attempt) -> None:
 
 def test_gone_ends_at_once() -> None:
     """The receiver said not to call again."""
-    assert _after(Attempt(410)) == ("undelivered", None)
+    assert _after(Attempt(410, permanent=True)) == ("undelivered", None)
 
 
 @pytest.mark.req("IR-8")

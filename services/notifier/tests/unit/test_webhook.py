@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.errors import InvalidInput
-from steptrail_notifier.adapters.webhook import PolicyGate, Webhooks
+from steptrail_notifier.adapters.gate import PolicyGate
+from steptrail_notifier.adapters.webhook import Webhooks
 from steptrail_notifier.domain.delivery import Attempt
 
 MakeSink = Callable[..., Awaitable[Any]]
@@ -21,7 +22,7 @@ async def _post(sink: Any, *, allowed: bool = True, limit_seconds: float = 5.0) 
     policy = EgressPolicy(exceptions=[_host(sink.url)] if allowed else [])
     webhooks = Webhooks(policy, limit_seconds=limit_seconds)
     try:
-        return await webhooks(sink.url, '{"é": 1}', {"webhook-id": "d1"})
+        return await webhooks.post(sink.url, '{"é": 1}', {"webhook-id": "d1"})
     finally:
         await webhooks.close()
 
@@ -29,7 +30,7 @@ async def _post(sink: Any, *, allowed: bool = True, limit_seconds: float = 5.0) 
 async def test_the_answer_counts_and_its_body_is_not_read(make_sink: MakeSink) -> None:
     """Status and Retry-After are all that is taken."""
     sink = await make_sink(status=503, headers={"retry-after": "120"})
-    assert await _post(sink) == Attempt(503, retry_after_seconds=120.0)
+    assert await _post(sink) == Attempt(503, retry_after_seconds=120.0, answer="HTTP 503")
     headers, body = sink.got[0]
     assert headers["webhook-id"] == "d1"
     assert body == '{"é": 1}'.encode()

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from steptrail_common.contracts.mail import EmailSettings
 from steptrail_common.contracts.model import Contract, Duration, Name, Slug, Timestamp
 
 Moment = Literal[
@@ -13,23 +14,44 @@ Moment = Literal[
 """Ends of runs, told key by key, and of incidents, told once however many runs stand in them."""
 
 
+ChannelKind = Literal["webhook", "email"]
+
+
 class ChannelWrite(Contract):
-    """A webhook. `secret` (a `whsec_…` signing key) is accepted, never returned; without one a new key is made and
-    shown once in the answer."""
+    """Where messages go: a webhook with its `url`, or `email` through a mail server.
+
+    `secret` is accepted, never returned. Of a webhook it is the signing key (`whsec_…`); without one a new key is made
+    and shown once in the answer. Of e-mail it is the password of the account.
+    """
 
     channel_id: Slug
     name: Name
-    kind: Literal["webhook"] = "webhook"
-    url: Annotated[str, Field(pattern=r"^https?://", max_length=2000)]
-    secret: str | None = Field(default=None, max_length=200)
+    kind: ChannelKind = "webhook"
+    url: Annotated[str, Field(pattern=r"^https?://", max_length=2000)] | None = Field(
+        default=None, validate_default=True, description="For kind: webhook"
+    )
+    email: EmailSettings | None = Field(default=None, validate_default=True, description="For kind: email")
+    secret: str | None = Field(default=None, max_length=500)
     active: bool = True
+
+    @field_validator("url", "email")
+    @classmethod
+    def _fits_the_kind(cls, value: object, info: ValidationInfo) -> object:
+        owner = "webhook" if info.field_name == "url" else "email"
+        kind = info.data.get("kind")
+        if value is None and kind == owner:
+            raise ValueError(f"is required for a channel of kind {owner}")
+        if value is not None and kind is not None and kind != owner:
+            raise ValueError(f"belongs to channels of kind {owner}")
+        return value
 
 
 class ChannelView(Contract):
     channel_id: Slug
     name: str
-    kind: Literal["webhook"]
-    url: str
+    kind: ChannelKind
+    url: str | None = Field(description="Of a webhook")
+    email: EmailSettings | None
     active: bool
     secret_set: bool
     created_at: Timestamp
@@ -37,7 +59,9 @@ class ChannelView(Contract):
 
 
 class ChannelCreated(ChannelView):
-    signing_key: str | None = Field(default=None, description="Only in the answer that made it; store it now")
+    signing_key: str | None = Field(
+        default=None, description="Of a webhook, only in the answer that made it; store it now"
+    )
 
 
 class RuleWrite(Contract):
@@ -58,7 +82,7 @@ class RuleView(RuleWrite):
 
 
 class Delivery(Contract):
-    """One message to one channel. `delivery_id` is stable over all tries and is sent as `webhook-id`."""
+    """One message to one channel. `delivery_id` is stable over all tries: the `webhook-id`, and in the `Message-ID`."""
 
     delivery_id: str
     channel_id: str
@@ -73,4 +97,5 @@ class Delivery(Contract):
     next_try_at: Timestamp | None
     delivered_at: Timestamp | None
     last_status_code: int | None
+    last_answer: str | None = Field(description="What the receiver answered last: `HTTP 204`, `SMTP 250 OK queued`")
     last_error: str | None

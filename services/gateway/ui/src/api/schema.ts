@@ -2023,18 +2023,19 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            email: components["schemas"]["EmailSettings"] | null;
             /**
              * Kind
-             * @constant
+             * @enum {string}
              */
-            kind: "webhook";
+            kind: "webhook" | "email";
             /** Name */
             name: string;
             /** Secret Set */
             secret_set: boolean;
             /**
              * Signing Key
-             * @description Only in the answer that made it; store it now
+             * @description Of a webhook, only in the answer that made it; store it now
              */
             signing_key?: string | null;
             /**
@@ -2042,8 +2043,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
-            /** Url */
-            url: string;
+            /**
+             * Url
+             * @description Of a webhook
+             */
+            url: string | null;
         };
         /** ChannelView */
         ChannelView: {
@@ -2056,11 +2060,12 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            email: components["schemas"]["EmailSettings"] | null;
             /**
              * Kind
-             * @constant
+             * @enum {string}
              */
-            kind: "webhook";
+            kind: "webhook" | "email";
             /** Name */
             name: string;
             /** Secret Set */
@@ -2070,13 +2075,18 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
-            /** Url */
-            url: string;
+            /**
+             * Url
+             * @description Of a webhook
+             */
+            url: string | null;
         };
         /**
          * ChannelWrite
-         * @description A webhook. `secret` (a `whsec_…` signing key) is accepted, never returned; without one a new key is made and
-         *     shown once in the answer.
+         * @description Where messages go: a webhook with its `url`, or `email` through a mail server.
+         *
+         *     `secret` is accepted, never returned. Of a webhook it is the signing key (`whsec_…`); without one a new key is made
+         *     and shown once in the answer. Of e-mail it is the password of the account.
          */
         ChannelWrite: {
             /**
@@ -2086,18 +2096,23 @@ export interface components {
             active: boolean;
             /** Channel Id */
             channel_id: string;
+            /** @description For kind: email */
+            email?: components["schemas"]["EmailSettings"] | null;
             /**
              * Kind
              * @default webhook
-             * @constant
+             * @enum {string}
              */
-            kind: "webhook";
+            kind: "webhook" | "email";
             /** Name */
             name: string;
             /** Secret */
             secret?: string | null;
-            /** Url */
-            url: string;
+            /**
+             * Url
+             * @description For kind: webhook
+             */
+            url?: string | null;
         };
         /**
          * CheckConfiguration
@@ -2410,7 +2425,7 @@ export interface components {
         };
         /**
          * Delivery
-         * @description One message to one channel. `delivery_id` is stable over all tries and is sent as `webhook-id`.
+         * @description One message to one channel. `delivery_id` is stable over all tries: the `webhook-id`, and in the `Message-ID`.
          */
         Delivery: {
             /** Channel Id */
@@ -2426,6 +2441,11 @@ export interface components {
             delivery_id: string;
             /** Incident Id */
             incident_id: string | null;
+            /**
+             * Last Answer
+             * @description What the receiver answered last: `HTTP 204`, `SMTP 250 OK queued`
+             */
+            last_answer: string | null;
             /** Last Error */
             last_error: string | null;
             /** Last Status Code */
@@ -2504,6 +2524,50 @@ export interface components {
             sort: {
                 [key: string]: 1 | -1;
             };
+        };
+        /**
+         * EmailSettings
+         * @description A mail server that takes messages, and the people it takes them for. The secret is the account's password.
+         */
+        EmailSettings: {
+            /**
+             * Ca Certificate
+             * @description The certificate (PEM) of the authority that signed the server's, unless this machine trusts it
+             */
+            ca_certificate?: string | null;
+            /**
+             * Host
+             * @description Name or address of the server, without a port
+             */
+            host: string;
+            /**
+             * Port
+             * @description 25, 465, 587, or one the installation allows by name
+             * @default 587
+             */
+            port: number;
+            /**
+             * Recipients
+             * @description Addresses alone. Everybody sees to whom else the message went
+             */
+            recipients: string[];
+            /**
+             * Security
+             * @description tls: encrypted from the first byte, mostly port 465; starttls: encrypted before anything is said, or nothing is sent; none: not encrypted, and without an account
+             * @default starttls
+             * @enum {string}
+             */
+            security: "tls" | "starttls" | "none";
+            /**
+             * Sender
+             * @description An address, or a name with an address: Steptrail <steptrail@example.com>
+             */
+            sender: string;
+            /**
+             * Username
+             * @description The account to sign in with, if the server wants one
+             */
+            username?: string | null;
         };
         /**
          * Evidence

@@ -1,4 +1,4 @@
-"""Signing keys in sealed boxes (libsodium): the store holds ciphertext, this process the private keys."""
+"""Signing keys and passwords in sealed boxes (libsodium): the store holds ciphertext, this process the private keys."""
 
 from urllib.parse import urlsplit
 

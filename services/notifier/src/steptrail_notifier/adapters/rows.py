@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
+from steptrail_common.contracts.mail import EmailSettings
 from steptrail_common.contracts.model import format_duration
 from steptrail_common.contracts.notifier import Delivery, RuleView, RuleWrite
 
@@ -24,11 +25,13 @@ def shown_columns() -> list[Any]:
 
 
 def channel_of(row: RowMapping) -> Channel:
-    return Channel(**{name: row[name] for name in Channel.__slots__})
+    email = EmailSettings.model_validate_json(row["email"]) if row["email"] else None
+    return Channel(**({name: row[name] for name in Channel.__slots__} | {"email": email}))
 
 
 def channel_row(channel: Channel) -> dict[str, Any]:
-    return {name: getattr(channel, name) for name in Channel.__slots__}
+    email = channel.email.model_dump_json() if channel.email else None
+    return {name: getattr(channel, name) for name in Channel.__slots__} | {"email": email}
 
 
 def rule_of(row: RowMapping) -> Rule:
@@ -124,4 +127,5 @@ def claimed_of(row: RowMapping, channel: Channel | None) -> Claimed:
         tries=row["tries"],
         give_up_at=row["give_up_at"],
         token=row["token"],
+        owed=tuple(json.loads(row["owed"] or "[]")),
     )

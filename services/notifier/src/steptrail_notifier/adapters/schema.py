@@ -11,8 +11,10 @@ channels = sa.Table(
     metadata,
     sa.Column("channel_id", ID, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("url", sa.Text, nullable=False),
-    sa.Column("sealed_key", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, server_default="webhook"),
+    sa.Column("url", sa.Text, nullable=False),  # of e-mail its server: smtps://mail.example.com:465
+    sa.Column("email", sa.Text, comment="JSON: settings of e-mail"),
+    sa.Column("sealed_key", sa.Text, nullable=False),  # or a sealed password; empty: there is no secret
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
@@ -76,6 +78,8 @@ deliveries = sa.Table(
     sa.Column("token", sa.Text, comment="Of the sender that holds the lease"),
     sa.Column("delivered_at", Moment),
     sa.Column("last_status_code", sa.Integer),
+    sa.Column("last_answer", sa.Text),
+    sa.Column("owed", sa.Text, comment="JSON: recipients without it; empty: all of them"),
     sa.Column("last_error", sa.Text),
     sa.Index(None, "created_at", "delivery_id"),
     sa.Index(None, "channel_id", "created_at", "delivery_id"),

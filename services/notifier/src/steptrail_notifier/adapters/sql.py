@@ -1,5 +1,6 @@
 """The store in PostgreSQL or SQLite: taking events, sending, and keeping itself small."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -122,7 +123,9 @@ class SqlNotifierStore(SqlIncidents):
                     token=None,
                     delivered_at=await now_of(connection, self._clock) if step.status == "delivered" else None,
                     last_status_code=attempt.status_code,
+                    last_answer=attempt.answer[:LONGEST_ERROR] if attempt.answer else None,
                     last_error=step.error[:LONGEST_ERROR] if step.error else None,
+                    **({"owed": json.dumps(attempt.owed)} if attempt.owed else {}),
                 )
             )
             return written.rowcount == 1

@@ -2,21 +2,28 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 import httpx2
 from steptrail_common.clock import Clock, SystemClock
-from steptrail_common.egress import EgressDenied, EgressPolicy, NameNotResolved
-from steptrail_common.errors import InvalidInput, SteptrailError
+from steptrail_common.egress import EgressPolicy
+from steptrail_common.errors import SteptrailError
 
 from steptrail_notifier.domain.delivery import Attempt
+from steptrail_notifier.domain.message import headers_of
+from steptrail_notifier.ports import Channel, Claimed
 
 LIMIT_SECONDS = 10.0
-"""Of a whole try: look-up, connect, TLS, sending, and the head of the answer. The body is not read."""
+"""Of a whole try: look-up, connect, TLS, sending, and the head of the answer. The body is not read.
+
+`410 Gone` is the last one: the receiver asks not to be called again (Standard Webhooks, "Operational considerations").
+"""
 
 
 class Webhooks:
-    """See `ports.Post`. One client for all, closed with `close`."""
+    """See `ports.Carrier`. One client for all, closed with `close`."""
 
     def __init__(
         self, policy: EgressPolicy, *, limit_seconds: float = LIMIT_SECONDS, clock: Clock | None = None
@@ -30,14 +37,24 @@ class Webhooks:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def __call__(self, url: str, body: str, headers: Mapping[str, str]) -> Attempt:
-        """See `ports.Post`."""
+    async def __call__(self, claimed: Claimed, channel: Channel, secret: str, at: datetime) -> Attempt:
+        """See `ports.Carrier`."""
+        headers = headers_of(claimed.body, delivery_id=claimed.delivery_id, key=secret, at=at)
+        return await self.post(channel.url, claimed.body, headers)
+
+    async def post(self, url: str, body: str, headers: Mapping[str, str]) -> Attempt:
+        """One POST; redirects are not followed."""
         try:
             async with (
                 asyncio.timeout(self._limit_seconds),
                 self._client.stream("POST", url, content=body.encode(), headers=dict(headers)) as answer,
             ):
-                return Attempt(answer.status_code, retry_after_seconds=self._asked(answer))
+                return Attempt(
+                    answer.status_code,
+                    retry_after_seconds=self._asked(answer),
+                    answer=f"HTTP {answer.status_code}",
+                    permanent=answer.status_code == HTTPStatus.GONE,
+                )
         except (TimeoutError, httpx2.TimeoutException):
             return Attempt(error=f"no answer within {self._limit_seconds:g} s")
         except SteptrailError as error:
@@ -54,21 +71,3 @@ class Webhooks:
             return (parsedate_to_datetime(text) - self._clock.now()).total_seconds()
         except (ValueError, TypeError):
             return None
-
-
-class PolicyGate:
-    """See `ports.Gate`. A name without an address passes: it may get one, and every try is judged again."""
-
-    def __init__(self, policy: EgressPolicy) -> None:
-        self._policy = policy
-
-    async def __call__(self, url: str) -> None:
-        """See `ports.Gate`."""
-        try:
-            parts = self._policy.check_url(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            await self._policy.resolve(parts.hostname or "", port)
-        except NameNotResolved:
-            return
-        except EgressDenied as error:
-            raise InvalidInput.field("body.url", error.detail) from error

@@ -12,19 +12,23 @@ LONGEST_PAUSE_SECONDS = 7200.0
 """5 s, 15 s, 45 s, 2 min, 7 min, 20 min, 1 h, then every 2 h: about 18 tries in a day."""
 JITTER = 0.2
 """Pauses are longer or shorter by up to this share, so that receivers are not hit by all senders at once."""
-GONE = 410
-"""`410 Gone`: the receiver asks not to be called again (Standard Webhooks, "Operational considerations")."""
-
 Status = Literal["pending", "delivered", "undelivered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one try brought: a status code, or an error when there was no answer."""
+    """What one try brought: a status code, or an error when there was no answer.
+
+    `answer`: what was said, in one line. `permanent`: repeating it cannot help. `owed`: who of several recipients has
+    not got it; empty when nothing is known of them one by one.
+    """
 
     status_code: int | None = None
     error: str | None = None
     retry_after_seconds: float | None = None
+    answer: str | None = None
+    permanent: bool = False
+    owed: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -46,7 +50,7 @@ def after(attempt: Attempt, *, tries: int, now: datetime, give_up_at: datetime, 
         return Step("delivered", None, None)
     error = attempt.error or _explain(attempt.status_code)
     due = now + timedelta(seconds=pause(tries, chance, attempt.retry_after_seconds))
-    if attempt.status_code == GONE or due > give_up_at:
+    if attempt.permanent or due > give_up_at:
         return Step("undelivered", None, error)
     return Step("pending", due, error)
 

@@ -1,4 +1,4 @@
-"""What a webhook carries, and how it is signed."""
+"""What a message carries, how webhooks are signed, and what secrets may look like."""
 
 import base64
 import binascii
@@ -32,6 +32,13 @@ def checked_key(text: str) -> str:
         raise InvalidInput.field(
             "body.secret", f"must be {PREFIX} and the base64 of 24 to 64 bytes; leave it out and a key is made for you"
         )
+    return text
+
+
+def checked_password(text: str) -> str:
+    """The password, if an account can have it. Raises `InvalidInput` naming `secret`."""
+    if not text.isprintable():
+        raise InvalidInput.field("body.secret", "holds line breaks or characters that cannot be printed")
     return text
 
 

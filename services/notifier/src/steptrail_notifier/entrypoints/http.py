@@ -20,7 +20,7 @@ from steptrail_common.web import build_app, decode_cursor, encode_cursor
 
 from steptrail_notifier import handlers, queries
 from steptrail_notifier.entrypoints.incidents import incident_routes
-from steptrail_notifier.ports import DeliveryFilter, Gate, NotifierStore, Post, SigningKeys
+from steptrail_notifier.ports import Carriers, DeliveryFilter, Gate, NotifierStore, SigningKeys
 
 
 def _printable(text: str) -> str:
@@ -41,7 +41,7 @@ class Tools:
     """What the routes work with. `wake` tells the sender that something is due."""
 
     store: NotifierStore
-    post: Post
+    carriers: Carriers
     keys: SigningKeys
     gate: Gate
     wake: Callable[[], None]
@@ -87,7 +87,7 @@ def _channels(tools: Tools) -> APIRouter:
 
     @router.post("/{channel_id}/test", status_code=202)
     async def test(channel_id: ChannelId) -> Delivery:
-        return await handlers.send_test(channel_id, store=store, post=tools.post, keys=keys)
+        return await handlers.send_test(channel_id, store=store, carriers=tools.carriers, keys=keys)
 
     return router
 

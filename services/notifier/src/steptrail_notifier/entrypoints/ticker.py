@@ -7,7 +7,7 @@ from collections import Counter
 import structlog
 
 from steptrail_notifier.handlers import LEASE_SECONDS, forget_unseen, send
-from steptrail_notifier.ports import Claimed, NotifierStore, Post, SigningKeys
+from steptrail_notifier.ports import Carriers, Claimed, NotifierStore, SigningKeys
 
 IN_FLIGHT = 64
 """Tries at the same time, of one replica."""
@@ -26,10 +26,10 @@ class Sender:
     """One per replica."""
 
     def __init__(
-        self, *, store: NotifierStore, post: Post, keys: SigningKeys, poll_seconds: float = POLL_SECONDS
+        self, *, store: NotifierStore, carriers: Carriers, keys: SigningKeys, poll_seconds: float = POLL_SECONDS
     ) -> None:
         self._store = store
-        self._post = post
+        self._carriers = carriers
         self._keys = keys
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
@@ -75,7 +75,7 @@ class Sender:
 
     async def _try(self, claimed: Claimed) -> None:
         try:
-            await send(claimed, store=self._store, post=self._post, keys=self._keys)
+            await send(claimed, store=self._store, carriers=self._carriers, keys=self._keys)
         except Exception:
             log.exception("notifier.try_failed", delivery_id=claimed.delivery_id)
 
