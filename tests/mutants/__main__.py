@@ -30,6 +30,7 @@ LIMIT_SECONDS = 300
 WIDTH = "400"
 """Columns of what a test run prints, so that it does not cut the reasons."""
 _RED = re.compile(r"^FAILED (\S+::\S.*?)(?: - (.*))?$", re.MULTILINE)
+_BROKEN = re.compile("(NameError|UnboundLocalError|ImportError|SyntaxError)")
 _SLOW = re.compile("timeout", re.IGNORECASE)
 
 
@@ -106,6 +107,8 @@ class _Copy:
             red = self.red(mutant.tests)
         finally:
             file.write_text(source)
+        if red and _BROKEN.match(red.reason):
+            raise RuntimeError(f"{mutant.safety}: the change itself is broken: {red.reason}")
         if red and _SLOW.search(red.reason) and (without := self.red(mutant.tests)):
             print(f"{mutant.safety}: {red.reason}, but {without.test} is red without the change as well", flush=True)
             return None

@@ -243,7 +243,7 @@ MUTANTS = (
         "a delivery's id comes from run, rule and moment",
         f"{_NOTIFIER}/handlers/taking.py",
         '                delivery_id=dedup_id("delivery", notice.run_id, rule.rule_id, notice.moment),\n',
-        '                delivery_id=dedup_id("delivery", random.random()),\n',
+        '                delivery_id=dedup_id("delivery", __import__("uuid").uuid4()),\n',
         (f"{_NOTIFIER_TESTS}::test_a_rule_makes_one_delivery_however_often_the_event_comes",),
     ),
     Mutant(

@@ -13,6 +13,7 @@ _CONTRACT = "services/orchestrator/tests/contract/test_run_store.py"
 _KEEPING = "services/orchestrator/tests/integration/test_keeping.py"
 _MONTHS = "services/orchestrator/tests/contract/test_run_keeping.py"
 _WALKING = "services/orchestrator/tests/integration/test_walking.py"
+_TICKER = "services/orchestrator/tests/unit/test_ticker.py"
 _WALK = "services/orchestrator/tests/unit/test_walk.py"
 
 MUTANTS = (
@@ -138,9 +139,23 @@ MUTANTS = (
     Mutant(
         "a message that was lost is sent again",
         _DECISIONS,
-        "    if check_type in world.empty_queues and now >= later(sent_at, limits.republish_seconds):\n",
+        "    if empty_seconds >= TAKEN_SECONDS and now >= later(sent_at, max(limits.republish_seconds, empty_seconds)):\n",
         "    if False:\n",
         (f"{_WALK}::test_a_request_that_was_lost_is_sent_again",),
+    ),
+    Mutant(
+        "a request that is taken this moment is not sent again",
+        _DECISIONS,
+        "    if empty_seconds >= TAKEN_SECONDS and now",
+        "    if check_type in world.empty_queues and now",
+        (f"{_WALK}::test_a_request_that_waited_long_and_is_taken_this_moment_is_not_lost",),
+    ),
+    Mutant(
+        "a queue that was empty at one look is looked at again",
+        "services/orchestrator/src/steptrail_orchestrator/entrypoints/ticker.py",
+        "began - self._looked_at if kind in self._empty else 0.0",
+        "began - self._looked_at",
+        (f"{_TICKER}::test_a_queue_is_known_to_be_empty_only_after_two_looks",),
     ),
     Mutant(
         "final is final (trigger in PostgreSQL)",

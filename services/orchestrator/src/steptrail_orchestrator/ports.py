@@ -92,7 +92,7 @@ class RunStore(Protocol):
         rolled back.
         """
 
-    async def decide_due(self, decision: Decision, *, empty_queues: frozenset[str], limit: int) -> Decided:
+    async def decide_due(self, decision: Decision, *, empty_queues: Mapping[str, float], limit: int) -> Decided:
         """The same for open runs whose wake-up is due, passing over those locked by others: safe on every replica."""
 
     async def decide_orphans(self, decision: Decision, *, limit: int) -> Decided:

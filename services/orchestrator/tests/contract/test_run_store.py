@@ -374,7 +374,7 @@ async def test_two_sweepers_share_what_is_due(here: Here) -> None:
         await here.one.decide([run_id], accepting(trouble), dedup_ids=[run_id])
     await asyncio.sleep(0.05)
     swept = await asyncio.gather(
-        *(store.decide_due(ticking, empty_queues=frozenset(), limit=100) for store in (here.one, here.two))
+        *(store.decide_due(ticking, empty_queues={}, limit=100) for store in (here.one, here.two))
     )
     assert sorted(walk.run.run_id for decided in swept for walk in decided.walks) == sorted(ids)
     for run_id in ids:

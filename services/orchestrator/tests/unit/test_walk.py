@@ -16,13 +16,14 @@ from steptrail_common.testing.replay import replay
 from steptrail_orchestrator.domain import decisions
 from steptrail_orchestrator.domain.first_aid import FIRST_AID, OF_REASON, first_aid
 from steptrail_orchestrator.domain.outcome import delay_seconds
-from steptrail_orchestrator.domain.run import Chain, Limits, RunState, StepState, World
+from steptrail_orchestrator.domain.run import TAKEN_SECONDS, Chain, Limits, RunState, StepState, World
 from steptrail_orchestrator.domain.verdict import verdict
 from steptrail_orchestrator.domain.walk import Walk
 from steptrail_orchestrator.domain.wording import allowance, ranges, span
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LIVE = frozenset({"api_call"})
+API_CALL = "api_call"
+LIVE = frozenset({API_CALL})
 
 
 def chain_of(*steps: dict[str, Any], **more: Any) -> Chain:
@@ -55,7 +56,7 @@ class Story:
 
     @property
     def world(self) -> World:
-        return World(self.now, LIVE, frozenset())
+        return World(self.now, LIVE)
 
     def after(self, seconds: float) -> "Story":
         self.now += timedelta(seconds=seconds)
@@ -199,7 +200,7 @@ def test_a_step_that_nobody_takes_is_given_up() -> None:
     limit = story.walk.limits.pickup_seconds
     for seconds, status in ((limit - 1, "running"), (2, "error")):
         story.now += timedelta(seconds=seconds)
-        decisions.tick(story.walk, World(story.now, frozenset(), frozenset()))
+        decisions.tick(story.walk, World(story.now))
         assert story.status == status
 
 
@@ -215,7 +216,7 @@ def test_after_an_outage_nobody_is_given_up_before_workers_could_be_heard() -> N
         (limits.pickup_seconds - 1, "running", "no_worker"),
         (limits.pickup_seconds, "error", "no_worker"),
     ):
-        decisions.tick(story.walk, World(story.now, frozenset(), frozenset(), heard_seconds=heard))
+        decisions.tick(story.walk, World(story.now, heard_seconds=heard))
         assert (story.status, story.walk.steps["a"].reason) == (status, reason)
 
 
@@ -224,10 +225,26 @@ def test_a_request_that_was_lost_is_sent_again() -> None:
     story = Story(A)
     before = list(story.walk.requests)
     story.now += timedelta(seconds=story.walk.limits.republish_seconds + 1)
-    decisions.tick(story.walk, World(story.now, LIVE, LIVE))
+    decisions.tick(story.walk, World(story.now, LIVE, {API_CALL: TAKEN_SECONDS}))
     assert [request.token for request in story.walk.requests] == [before[0].token] * 2
-    decisions.tick(story.walk, World(story.now, LIVE, LIVE))
+    decisions.tick(story.walk, World(story.now, LIVE, {API_CALL: TAKEN_SECONDS}))
     assert len(story.walk.requests) == 2, "not again before its time"
+
+
+@pytest.mark.req("NFR-006")
+def test_a_request_that_waited_long_and_is_taken_this_moment_is_not_lost() -> None:
+    """Its queue is empty, and its worker had no time to say so: the next look knows, and is soon. Nor does a look tell
+    anything that was taken before the request was sent."""
+    story = Story(A)
+    limits = story.walk.limits
+    story.now += timedelta(seconds=limits.republish_seconds + 1)
+    for before in (0.0, TAKEN_SECONDS - 1, limits.republish_seconds + 2):
+        decisions.tick(story.walk, World(story.now, LIVE, {API_CALL: before}))
+        assert (len(story.walk.requests), story.walk.repaired) == (1, 0)
+        assert story.walk.run.wake_at == story.now + timedelta(seconds=TAKEN_SECONDS)
+    story.now += timedelta(seconds=TAKEN_SECONDS)
+    decisions.tick(story.walk, World(story.now, LIVE, {API_CALL: TAKEN_SECONDS}))
+    assert (len(story.walk.requests), story.walk.repaired) == (2, 1)
 
 
 def test_workers_that_die_unnoticed_are_missed_before_the_attempt_is_given_up() -> None:

@@ -6,7 +6,7 @@ from steptrail_common.contracts.model import FailureClass, RunStatus, StepStatus
 from steptrail_common.contracts.workers import StepResult
 
 from steptrail_orchestrator.domain.outcome import judge, may_retry
-from steptrail_orchestrator.domain.run import AttemptState, StepState, World, later
+from steptrail_orchestrator.domain.run import TAKEN_SECONDS, AttemptState, StepState, World, later
 from steptrail_orchestrator.domain.turns import WAITS
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 from steptrail_orchestrator.domain.wording import span
@@ -133,6 +133,8 @@ def _next_due(walk: Walk, world: World) -> datetime:
         # A worker that died counts as living for a while: nobody may listen though somebody seemed to at the last look.
         later(world.now, limits.republish_seconds),
     ]
+    if ahead[2] <= world.now and walk.chain.step(attempt.step_id).check.work in world.empty_queues:
+        ahead.append(later(world.now, TAKEN_SECONDS))  # taken this moment, or lost: the next look knows
     return min(due for due in ahead if due > world.now)
 
 
@@ -198,7 +200,8 @@ def _watch_attempt(walk: Walk, attempt: AttemptState, world: World) -> None:
             walk.emit("step.started", now, state)
         return
     sent_at = attempt.published_at or attempt.dispatched_at
-    if check_type in world.empty_queues and now >= later(sent_at, limits.republish_seconds):
+    empty_seconds = world.empty_queues.get(check_type, 0.0)
+    if empty_seconds >= TAKEN_SECONDS and now >= later(sent_at, max(limits.republish_seconds, empty_seconds)):
         attempt.published_at = now
         attempt.publications += 1
         walk.resent.append(attempt)

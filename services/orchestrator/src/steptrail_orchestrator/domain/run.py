@@ -1,6 +1,7 @@
 """The nouns of a run: its chain, its state, the state of its steps, and one attempt at a step."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,10 @@ from steptrail_common.contracts.workers import StepResult
 DEFAULT_TIMEOUT_SECONDS = 30.0
 """Of one attempt, when neither step nor defaults nor the kind of check say otherwise (NFR-002, NFR-003)."""
 _NO_WORD_ON_RETRY = Retry()
+
+
+TAKEN_SECONDS = 3.0
+"""So long a worker may hold a request without a word; it tells of it within a tenth of a second, or of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +185,15 @@ class AttemptEnd:
 class World:
     """What a decision about time needs to know besides the run: the database's clock and who listens.
 
-    `live_types`: check types with a live worker. `empty_queues`: whether a check type's queue is known to be empty and
-    everything we owe it has been published, so that an attempt nobody took must have lost its message.
+    `live_types`: check types with a live worker. `empty_queues`: those whose queue is empty and to which everything we
+    owe has been published; and how many seconds ago the look before found it empty as well (0: it did not, or there was
+    none). A message that was there neither time, and that nobody announced between them, is lost.
     `heard_seconds`: for how long whoever lives could be heard without a break; who is silent longer than that is away.
     """
 
     now: datetime
     live_types: frozenset[str] = frozenset()
-    empty_queues: frozenset[str] = frozenset()
+    empty_queues: Mapping[str, float] = field(default_factory=dict)
     heard_seconds: float = math.inf
 
 

@@ -5,11 +5,12 @@ Every replica has one; they share the work by passing over what another one has 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from steptrail_common import telemetry
 from steptrail_common.errors import SteptrailError, Unavailable
 
+from steptrail_orchestrator.domain.run import TAKEN_SECONDS
 from steptrail_orchestrator.handlers import repair_orphans, sweep
 from steptrail_orchestrator.handlers.walking import SWEEP_RUNS
 from steptrail_orchestrator.ports import RunStore
@@ -18,7 +19,6 @@ _PRUNE_EVERY_SECONDS = 600.0
 _FORGET_AFTER_SECONDS = 7200.0
 """Message ids are kept for two hours: longer than any message is on its way."""
 _AWAY_SECONDS = 2.0
-_DEPTHS_FRESH_SECONDS = 2.0
 
 
 class Ticker:
@@ -47,8 +47,8 @@ class Ticker:
         self._next = 0.0
         self._scan_at = 0.0
         self._prune_at = time.monotonic() + _PRUNE_EVERY_SECONDS
-        self._empty: frozenset[str] = frozenset()
-        self._empty_at = float("-inf")
+        self._empty: dict[str, float] = {}
+        self._looked_at = float("-inf")
 
     def poke(self, seconds: float | None) -> None:
         """Something is due in so many seconds; None: nothing."""
@@ -112,15 +112,19 @@ class Ticker:
                 return
             self._poked.clear()
 
-    async def _known_empty(self) -> frozenset[str]:
-        """Asked at most every two seconds; while the broker does not say, no queue is known to be empty."""
+    async def _known_empty(self) -> Mapping[str, float]:
+        """`World.empty_queues`. The broker is asked at most every few seconds; while it does not say, or something of
+        ours is on its way, no queue is known to be empty."""
         if self._outbox_age_seconds() > 1.0:
-            return frozenset()
-        if time.monotonic() - self._empty_at > _DEPTHS_FRESH_SECONDS:
+            self._empty = {}
+            return {}
+        if time.monotonic() - self._looked_at > TAKEN_SECONDS:
+            began = time.monotonic()
             try:
-                self._empty = await self._empty_queues()
+                found = await self._empty_queues()
             except SteptrailError as error:
                 telemetry.log.info("ticker.queues_unknown", detail=error.detail)
-                self._empty = frozenset()
-            self._empty_at = time.monotonic()
+                found = frozenset()
+            self._empty = {kind: began - self._looked_at if kind in self._empty else 0.0 for kind in found}
+            self._looked_at = time.monotonic()
         return self._empty

@@ -1,6 +1,6 @@
 """Taking answers and letting time pass: what moves runs on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -66,7 +66,7 @@ async def note_heartbeats(deliveries: Sequence[Delivery], *, store: RunStore, li
     await store.beat(beats, lease_seconds=limits.lease_seconds, grace_seconds=limits.grace_seconds)
 
 
-async def sweep(*, store: RunStore, empty_queues: frozenset[str], heard_seconds: float, poke: Poke) -> int:
+async def sweep(*, store: RunStore, empty_queues: Mapping[str, float], heard_seconds: float, poke: Poke) -> int:
     """Handle what is due: retries, looks, lost workers, lost messages, deadlines. Returns the number of runs.
 
     `heard_seconds`: for how long heartbeats could reach the store through this replica.

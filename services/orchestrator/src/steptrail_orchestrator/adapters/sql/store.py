@@ -1,6 +1,6 @@
 """Transactions on runs."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,14 +89,14 @@ class SqlRunStore:
         self._decided(decided, sent)
         return decided
 
-    async def decide_due(self, decision: Decision, *, empty_queues: frozenset[str], limit: int) -> Decided:
+    async def decide_due(self, decision: Decision, *, empty_queues: Mapping[str, float], limit: int) -> Decided:
         due = runs.c.wake_at <= database_now()
         return await self._decide_where(due, decision, empty_queues, limit)
 
     async def decide_orphans(self, decision: Decision, *, limit: int) -> Decided:
         open_attempt = sa.exists().where(attempts.c.run_id == runs.c.run_id, attempts.c.ended_at.is_(None))
         due_step = sa.exists().where(run_steps.c.run_id == runs.c.run_id, run_steps.c.next_attempt_at.is_not(None))
-        return await self._decide_where(~open_attempt & ~due_step, decision, frozenset(), limit)
+        return await self._decide_where(~open_attempt & ~due_step, decision, {}, limit)
 
     async def next_wake_seconds(self) -> float | None:
         async with available(), reading(self._engine) as connection:
@@ -131,7 +131,7 @@ class SqlRunStore:
     # --- inside ----------------------------------------------------------------------------------------------------
 
     async def _decide_where(
-        self, condition: sa.ColumnElement[bool], decision: Decision, empty_queues: frozenset[str], limit: int
+        self, condition: sa.ColumnElement[bool], decision: Decision, empty_queues: Mapping[str, float], limit: int
     ) -> Decided:
         async with available(), writing(self._engine) as connection:
             locked = await connection.execute(
