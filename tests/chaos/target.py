@@ -45,17 +45,19 @@ class Target:
 
     @contextmanager
     def asked(self, step: str, order: str) -> Iterator[None]:
-        """A request, until it is answered. Repeats of the same order count once in `most_at_once`."""
+        """A request, until it is answered. In `most_at_once` only the first of a step counts: a request that was sent
+        twice, since its confirm was lost, may be asked again when its place is somebody else's."""
         with self._lock:
+            counted = not self.hits[order, step]
             self.hits[order, step] += 1
             self.last_hit[order] = time.monotonic()
-            self._under_way[order] += 1
+            self._under_way[order] += counted
             self.most_at_once = max(self.most_at_once, len(+self._under_way))
         try:
             yield
         finally:
             with self._lock:
-                self._under_way[order] -= 1
+                self._under_way[order] -= counted
                 self._under_way = +self._under_way
 
     def hooked(self, message_id: str, body: str) -> None:

@@ -17,6 +17,7 @@ from .household import (
     judge_repairs,
 )
 from .story import Story
+from .target import Target
 
 BASE = Footprint(memory_mb=100.0, files=40, children=1)
 WORK, NOTHING = "steptrail.step.api_call.v1", (0, 0)
@@ -76,6 +77,17 @@ def test_one_too_many_under_way_is_found() -> None:
         story = Story(late=late)
         judge_at_once(story, most)
         assert named(story) == found
+
+
+def test_the_target_counts_what_is_under_way() -> None:
+    """Each order once, and no request that is a repeat."""
+    aim = Target()
+    with aim.asked("s1", "one"), aim.asked("s1", "two"), aim.asked("s2", "two"):
+        pass
+    assert aim.most_at_once == 2
+    with aim.asked("s2", "one"), aim.asked("s1", "two"), aim.asked("s1", "three"):
+        pass
+    assert (aim.most_at_once, aim.hits["two", "s1"]) == (2, 2)
 
 
 @pytest.mark.parametrize(
