@@ -31,7 +31,7 @@ WIDTH = "400"
 """Columns of what a test run prints, so that it does not cut the reasons."""
 _RED = re.compile(r"^FAILED (\S+::\S.*?)(?: - (.*))?$", re.MULTILINE)
 _BROKEN = re.compile("(NameError|UnboundLocalError|ImportError|SyntaxError)")
-_SLOW = re.compile("timeout", re.IGNORECASE)
+_SLOW = re.compile("timeout|not reached|took longer|not within", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ MUTANTS = (
         _EGRESS,
         "        if _in(address, _LOOPBACK):\n",
         "        if False:\n",
-        (f"{_POLICY}::test_loopback_is_reached_only_by_an_exact_exception",),
+        (f"{_POLICY}::test_no_spelling_reaches_this_machine_or_cloud_metadata",),
     ),
     Mutant(
         "cloud metadata is not reached",

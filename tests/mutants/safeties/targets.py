@@ -97,7 +97,7 @@ MUTANTS = (
         "libs/common/src/steptrail_common/contracts/checks/document_query.py",
         "            if len(stage) != 1 or not stage.keys() <= STAGES:\n",
         "            if len(stage) != 1:\n",
-        (f"{_DOCUMENTS}::test_stages_that_do_not_just_read_collections_are_refused",),
+        (f"{_DOCUMENTS}::test_stages_that_do_not_just_read_collections_are_refused[$collStats]",),
     ),
     Mutant(
         "SQLite statements are judged by an authorizer",
