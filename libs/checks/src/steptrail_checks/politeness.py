@@ -113,11 +113,7 @@ class Politeness:
         gate = self._gates.setdefault(target, _Gate(asyncio.Semaphore(self._concurrency)))
         gate.users += 1
         try:
-            try:
-                async with asyncio.timeout(max(end - self._monotonic(), 0)):
-                    await gate.slots.acquire()
-            except TimeoutError:
-                raise _busy(target, self._concurrency) from None
+            await self._own_place(gate.slots, target, end)
             try:
                 async with self._places.place(target, end):
                     yield
@@ -127,6 +123,16 @@ class Politeness:
             gate.users -= 1
             if not gate.users:
                 del self._gates[target]
+
+    async def _own_place(self, slots: asyncio.Semaphore, target: str, end: float) -> None:
+        if not slots.locked():  # taken at once: a limit of time costs more than the place
+            await slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(max(end - self._monotonic(), 0)):
+                await slots.acquire()
+        except TimeoutError:
+            raise _busy(target, self._concurrency) from None
 
 
 @dataclass(slots=True)

@@ -236,10 +236,10 @@ class WorkerLoop:
         kind = request.check.work
         with (
             telemetry.span("check", run_id=request.run_id, step_id=request.step_id, check_type=kind),
-            telemetry.WORKER_BUSY.labels(kind).track_inprogress(),
+            telemetry.labelled(telemetry.WORKER_BUSY, kind).track_inprogress(),
         ):
             result = await self._attempts[kind].run(request, received, lambda: self._begin(request))
-        telemetry.STEP_SECONDS.labels(kind).observe(result.duration_seconds)
+        telemetry.labelled(telemetry.STEP_SECONDS, kind).observe(result.duration_seconds)
         log.info(
             "check.ended",
             check_type=kind,

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TextIO, TypeVar
 
 import structlog
 from opentelemetry import context, propagate, trace
@@ -47,6 +47,15 @@ NOTIFICATIONS = Counter("steptrail_notifications_total", "Attempts to deliver", 
 SIGN_INS = Counter("steptrail_sign_ins_total", "Attempts to sign in", ["outcome"])
 BACKGROUND_RESTARTS = Counter("steptrail_background_restarts_total", "Background tasks that ended early", ["task"])
 
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
+
+
+@lru_cache(maxsize=2048)
+def labelled(metric: Metric, *values: str) -> Metric:
+    """The child of a metric with these values of its labels, found once: to look it up costs more than to count."""
+    return metric.labels(*values)
+
+
 _SECRET_KEY = re.compile(
     r"(password|passwd|passphrase|secret|authorization|cookie|api[_-]?key|private[_-]?key|credential|(^|_)token$)", re.I
 )
@@ -80,10 +89,16 @@ def configure(
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: _writer(sys.stderr),
     )
     _route_standard_logging(number, shared, ending)
     _configure_tracing(service_name, otlp_endpoint)
+
+
+@lru_cache(maxsize=1)
+def _writer(stream: TextIO) -> structlog.WriteLogger:
+    """One for all lines: to make it takes as long as to write."""
+    return structlog.WriteLogger(stream)
 
 
 def _as_json(line: Any, **_options: Any) -> str:

@@ -12,7 +12,7 @@ import structlog
 
 from steptrail_common.bus.port import Delivery, Handler, Reject, Subscription
 from steptrail_common.errors import Unavailable
-from steptrail_common.telemetry import BUS_DELIVERIES, extracted
+from steptrail_common.telemetry import BUS_DELIVERIES, extracted, labelled
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
@@ -186,5 +186,5 @@ class Dispatcher:
         await self._finish([arrival], Outcome.AGAIN)
 
     async def _finish(self, batch: Sequence[Arrival], outcome: Outcome) -> None:
-        BUS_DELIVERIES.labels(queue=self._subscription.queue, outcome=outcome).inc(len(batch))
+        labelled(BUS_DELIVERIES, self._subscription.queue, outcome).inc(len(batch))
         await self._settle(batch, outcome)

@@ -22,7 +22,7 @@ from steptrail_common.bus.port import (
     Subscription,
 )
 from steptrail_common.errors import ConfigurationError
-from steptrail_common.telemetry import BUS_PUBLISHED, inject
+from steptrail_common.telemetry import BUS_PUBLISHED, inject, labelled
 
 
 @lru_cache(maxsize=4096)
@@ -148,7 +148,7 @@ class InProcessBus:
             if "traceparent" not in headers:
                 headers = inject(headers)
             self._broker.publish(destination, replace(message, headers=headers, message_id=uuid4().hex))
-        BUS_PUBLISHED.labels(outcome="confirmed").inc(len(messages))
+        labelled(BUS_PUBLISHED, "confirmed").inc(len(messages))
 
     async def subscribe(self, subscription: Subscription, handler: Handler) -> None:
         if not 1 <= subscription.delivery_limit <= DELIVERY_LIMIT:

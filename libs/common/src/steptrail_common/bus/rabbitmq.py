@@ -36,7 +36,7 @@ from steptrail_common.bus.rabbitconsumer import (
 from steptrail_common.bus.rabbitlink import Link, broker_url
 from steptrail_common.contracts.workers import EVENTS_EXCHANGE
 from steptrail_common.errors import Unavailable
-from steptrail_common.telemetry import BUS_PUBLISHED, inject
+from steptrail_common.telemetry import BUS_PUBLISHED, inject, labelled
 
 START_TIMEOUT_SECONDS = 30.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
@@ -88,11 +88,11 @@ class RabbitBus:
                 for start in range(0, len(outgoing), PUBLISH_AT_ONCE):
                     await self._publish_some(outgoing[start : start + PUBLISH_AT_ONCE])
         except Exception as error:  # whatever a dying connection raises, the outcome is unknown
-            BUS_PUBLISHED.labels(outcome="unknown").inc(len(outgoing))
+            labelled(BUS_PUBLISHED, "unknown").inc(len(outgoing))
             if isinstance(error, TimeoutError):
                 raise PublishFailed(f"no confirm within {self._publish_timeout_seconds:g} s") from None
             raise error if isinstance(error, PublishFailed) else PublishFailed(repr(error)) from error
-        BUS_PUBLISHED.labels(outcome="confirmed").inc(len(outgoing))
+        labelled(BUS_PUBLISHED, "confirmed").inc(len(outgoing))
 
     async def _publish_some(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish; declare the queues whose messages came back, and publish those again, once."""

@@ -105,6 +105,6 @@ def _closing(send: Send) -> Send:
 
 def _record(scope: Scope, status: int | None, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "none")
-    telemetry.HTTP_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
+    telemetry.labelled(telemetry.HTTP_SECONDS, scope["method"], route, str(status)).observe(seconds)
     write = telemetry.log.debug if scope["method"] == "GET" and (status or 0) < 400 else telemetry.log.info
     write("http.request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))

@@ -62,13 +62,12 @@ class SqlRecording(SqlCasework):
 
     async def add(self, found: Mapping[Outcome, Mapping[str, Any]]) -> list[Outcome]:
         """See `ports.Recording`."""
-        fresh = []
-        for outcome in sorted(found):
-            insert = insert_into(self._connection, outcomes).values(outcome_row(outcome, found[outcome]))
-            kept = await self._connection.execute(insert.on_conflict_do_nothing().returning(outcomes.c.run_id))
-            if kept.one_or_none() is not None:
-                fresh.append(outcome)
-        return fresh
+        if not found:
+            return []
+        insert = insert_into(self._connection, outcomes).on_conflict_do_nothing().returning(outcomes.c.run_id)
+        values = [outcome_row(outcome, found[outcome]) for outcome in sorted(found)]
+        kept = set(await self._connection.scalars(insert, values))
+        return [outcome for outcome in sorted(found) if outcome.run_id in kept]
 
     async def ended_since(self, process_id: str, at: datetime) -> list[Outcome]:
         """See `ports.Recording`."""

@@ -14,8 +14,13 @@ from steptrail_notifier.handlers import Fact, take
 from steptrail_notifier.ports import NotifierStore
 
 EVENTS = Subscription(
-    queue="steptrail.notifier.v1", patterns=("run.finished.#", "process.#"), batch_max=50, concurrency=1
+    queue="steptrail.notifier.v1",
+    patterns=("run.finished.#", "process.#"),
+    batch_max=50,
+    concurrency=1,
+    batch_seconds=0.1,
 )
+"""Ends of runs within a tenth of a second are one transaction; a message waits for that at most."""
 
 
 async def subscribe(bus: Bus, store: NotifierStore, replays: ReplayAsker, *, wake: Callable[[], None]) -> None:

@@ -1,12 +1,14 @@
 """What is decided about a run: to begin, to take an answer, to let time pass, to cancel."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 from steptrail_common.contracts.model import FailureClass, RunStatus, StepStatus
 from steptrail_common.contracts.workers import StepResult
 
 from steptrail_orchestrator.domain.outcome import judge, may_retry
-from steptrail_orchestrator.domain.run import TAKEN_SECONDS, AttemptState, StepState, World, later
+from steptrail_orchestrator.domain.run import TAKEN_SECONDS, AttemptState, Chain, StepState, World, later
 from steptrail_orchestrator.domain.turns import WAITS
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 from steptrail_orchestrator.domain.wording import span
@@ -21,7 +23,24 @@ _FAR_SECONDS = 300.0
 
 def begin(walk: Walk, now: datetime) -> None:
     """Queue, start, and dispatch the first step of a new run."""
-    steps = [
+    steps = _planned(walk.chain)
+    kept = {state.step_id: state.status.value for state in walk.steps.values() if state.reused_from}
+    if kept:
+        steps = [
+            {**step, "status": kept[step["step_id"]], "reused": True} if step["step_id"] in kept else step
+            for step in steps
+        ]
+    walk.emit_run("run.queued", now, steps=steps)
+    walk.run.status, walk.run.started_at = RunStatus.RUNNING, now
+    walk.emit_run("run.started", now)
+    walk.proceed(now)
+    set_wake(walk, World(now))
+
+
+@lru_cache(maxsize=256)
+def _planned(chain: Chain) -> list[dict[str, Any]]:
+    """What the first event tells of each step. Nobody changes it."""
+    return [
         {
             "step_id": step.id,
             "number": number,
@@ -29,14 +48,8 @@ def begin(walk: Walk, now: datetime) -> None:
             "check_type": step.check.type,
             "always_run": step.always_run,
         }
-        | ({"status": state.status.value, "reused": True} if (state := walk.steps[step.id]).reused_from else {})
-        for number, step in enumerate(walk.chain.steps, 1)
+        for number, step in enumerate(chain.steps, 1)
     ]
-    walk.emit_run("run.queued", now, steps=steps)
-    walk.run.status, walk.run.started_at = RunStatus.RUNNING, now
-    walk.emit_run("run.started", now)
-    walk.proceed(now)
-    set_wake(walk, World(now))
 
 
 def accept(walk: Walk, result: StepResult, world: World) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from steptrail_common.contracts.definition import Step
 
@@ -44,9 +44,10 @@ def limits_of(chain: Chain, step: Step) -> dict[str, int]:
     return found
 
 
-def names_of(chain: Chain) -> set[str]:
+@lru_cache(maxsize=256)
+def names_of(chain: Chain) -> frozenset[str]:
     """All limits that any step of a chain stands under."""
-    return {name for step in chain.steps for name in limits_of(chain, step)}
+    return frozenset(name for step in chain.steps for name in limits_of(chain, step))
 
 
 def in_words(limit: str, places: int) -> str:

@@ -229,7 +229,7 @@ def _trials(parts: Parts) -> APIRouter:
     return router
 
 
-def run_filter(
+async def run_filter(
     process_id: Text | None = None,
     status: Annotated[list[RunStatus] | None, Query(max_length=20)] = None,
     key: Text | None = None,

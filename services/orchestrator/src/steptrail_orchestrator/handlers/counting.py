@@ -10,9 +10,11 @@ def count(decided: Decided) -> None:
     for walk in decided.walks:
         for event in walk.events:
             if event.type == "step.finished":
-                telemetry.STEPS.labels(event.status, event.failure_class or "none", event.check_type).inc()
+                telemetry.labelled(
+                    telemetry.STEPS, event.status, event.failure_class or "none", event.check_type or "none"
+                ).inc()
             elif event.type == "run.finished":
-                telemetry.RUNS.labels(event.status, walk.run.trigger).inc()
+                telemetry.labelled(telemetry.RUNS, event.status, walk.run.trigger).inc()
                 telemetry.RUN_SECONDS.observe(event.duration_seconds or 0.0)
                 telemetry.log.info(
                     "run.finished",

@@ -17,12 +17,12 @@ from steptrail_reporting.ports import FactStore
 EVENTS = Subscription(
     queue="steptrail.reporting.v1",
     patterns=("run.#", "step.#", "process.#", "schedule.missed.#"),
-    batch_max=50,
+    batch_max=100,
     concurrency=1,
-    batch_seconds=0.1,
+    batch_seconds=0.25,
 )
-"""Each message may hold up to a hundred events. What a run tells within a tenth of a second is written once: it is read
-back with all its steps for every batch, and live views do not come from here."""
+"""Each message may hold up to a hundred events. What a run tells within a quarter of a second is written once: it is
+read back with all its steps for every batch, and live views do not come from here."""
 
 log = structlog.get_logger()
 

@@ -41,7 +41,7 @@ Text = Annotated[str, Query(min_length=1, max_length=200), AfterValidator(_stora
 ProcessId = Annotated[Slug, Path()]
 
 
-def run_filter(
+async def run_filter(
     process_id: Annotated[list[Slug] | None, Query(max_length=200)] = None,
     status: Annotated[list[RunStatus] | None, Query(max_length=20)] = None,
     key: Text | None = None,

@@ -59,7 +59,7 @@ def address_of(request: Request) -> str | None:
     return spelled(request.client.host if request.client else None)
 
 
-def read_gateway(request: Request) -> Gateway:
+async def read_gateway(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
 
@@ -100,7 +100,7 @@ async def authenticate(request: Request, gateway: GatewayDep) -> Caller:
     return caller.at(address)
 
 
-def from_our_page(request: Request, gateway: GatewayDep) -> None:
+async def from_our_page(request: Request, gateway: GatewayDep) -> None:
     """For routes before sign-in: a browser may not be made to sign in by another site."""
     refuse_foreign(
         origin=request.headers.get("origin"),

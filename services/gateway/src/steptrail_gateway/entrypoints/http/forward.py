@@ -94,7 +94,7 @@ def conditions(if_match: str | None = None, if_none_match: str | None = None) ->
     return {name: value for name, value in headers.items() if value and len(value) <= MAX_CONDITION_CHARACTERS}
 
 
-def _query(request: Request) -> dict[str, list[str]]:
+async def _query(request: Request) -> dict[str, list[str]]:
     """The query as sent; unknown names were refused before."""
     return {name: request.query_params.getlist(name) for name in request.query_params}
 

@@ -34,7 +34,7 @@ TokenOwner = Annotated[Caller, may("tokens.own")]
 MAX_SIGN_IN_BYTES = 16 * 1024
 
 
-def small_body(request: Request) -> None:
+async def small_body(request: Request) -> None:
     """Nobody who is not signed in makes us read or hash a large body."""
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > MAX_SIGN_IN_BYTES:

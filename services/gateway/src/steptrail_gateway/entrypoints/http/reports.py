@@ -37,7 +37,7 @@ Until = Annotated[AwareDatetime | None, Query(description="Before this moment")]
 Search = Annotated[str | None, Query(max_length=200, description="Free text in process, key, person, verdict")]
 
 
-def history_query(
+async def history_query(
     query: SentQuery,
     q: Search = None,
     process_id: ProcessIds = None,

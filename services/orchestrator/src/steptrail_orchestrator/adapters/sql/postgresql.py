@@ -19,6 +19,7 @@ from steptrail_common.outbox import Entry
 from steptrail_orchestrator.adapters.schema import attempts, events, outbox, run_steps, runs
 from steptrail_orchestrator.adapters.sql import rows
 from steptrail_orchestrator.adapters.sql.messages import POSITIONS, Announced, EventRow
+from steptrail_orchestrator.domain.run import AttemptState
 
 _TYPES: tuple[tuple[type[Any], str], ...] = (
     (Moment, "timestamptz"),
@@ -132,45 +133,66 @@ def _write_statement(*, begins: bool = False) -> str:
 
 
 _WRITE, _BEGIN = _write_statement(), _write_statement(begins=True)
-_TAKE = """
+_OPEN = ("step_id", "attempt", "token", "dispatched_at", "started_at", "lease_until", "published_at", "publications",
+         "worker_id")  # fmt: skip
+_TAKE = f"""
     WITH fresh AS (
         INSERT INTO inbox (dedup_id, received_at) SELECT id, clock_timestamp() FROM unnest($2::text[]) AS given(id)
         ON CONFLICT DO NOTHING
         RETURNING dedup_id
     )
-    SELECT runs.*, (SELECT array_agg(dedup_id) FROM fresh) AS fresh FROM runs WHERE run_id = ANY($1::text[])
-    ORDER BY run_id FOR UPDATE OF runs
-"""
-"""Both in one statement and both sorted, so that two transactions never wait for each other."""
+    SELECT r.*, (SELECT array_agg(dedup_id) FROM fresh) AS fresh,
+        r.place = (SELECT ctid FROM runs WHERE run_id = given.id) AS undisturbed,
+        {", ".join(f"a.{name} AS open_{name}" for name in _OPEN)}, clock_timestamp() AS now
+    FROM unnest($1::text[]) AS given(id)
+    CROSS JOIN LATERAL (SELECT ctid AS place, runs.* FROM runs WHERE run_id = given.id FOR UPDATE) AS r
+    LEFT JOIN LATERAL (
+        SELECT * FROM attempts WHERE run_id = given.id AND run_id BETWEEN $3 AND $4 AND ended_at IS NULL OFFSET 0
+    ) AS a ON true
+"""  # noqa: S608 - made of column names of our own tables
+"""Locks in the order of the ids, so that two transactions never wait for each other. Each row is looked up by its id
+whatever the planner thinks of the table: a plan made while it was small would go on reading all of it.
+
+What is read beside the locked rows is as old as the statement. `undisturbed` says that nobody moved the run since then;
+of others the open attempt is read again."""
 _LOAD_STEPS = f"SELECT {_listed(_STEPS)} FROM run_steps WHERE run_id = ANY($1::text[]) AND run_id BETWEEN $2 AND $3"  # noqa: S608 - constants
 _LOAD_OPEN = """
     SELECT clock.now, a.* FROM (SELECT clock_timestamp() AS now) AS clock
     LEFT JOIN attempts AS a ON a.run_id = ANY($1::text[]) AND a.run_id BETWEEN $2 AND $3 AND a.ended_at IS NULL
 """
 Rows = Sequence[Mapping[str, Any]]
+Opened = tuple[Sequence[AttemptState], datetime]
+"""Open attempts, and the clock after the locks were granted."""
 
 
 async def take(
     connection: AsyncConnection, run_ids: Collection[str], dedup_ids: Collection[str]
-) -> tuple[Sequence[Any], frozenset[str]]:
-    """Lock the runs, note the ids of messages. Returns the runs' rows, and which ids were not noted before."""
+) -> tuple[Sequence[Any], frozenset[str], Opened | None]:
+    """Lock the runs, note the ids of messages. Returns the runs' rows, which ids were not noted before, and the open
+    attempts with the clock, unless somebody moved one of the runs just before its lock was granted."""
+    ids = sorted(set(run_ids))
     # By SQLAlchemy, which begins the transaction with the first statement.
-    found = (await connection.exec_driver_sql(_TAKE, (sorted(set(run_ids)), sorted(set(dedup_ids))))).all()
+    values = (ids, sorted(set(dedup_ids)), min(ids, default=""), max(ids, default=""))
+    found = (await connection.exec_driver_sql(_TAKE, values)).all()
     fresh = found[0].fresh if found else dedup_ids  # of unknown runs it does not matter
-    return found, frozenset(fresh or ())
+    if not found or not all(row.undisturbed for row in found):
+        return found, frozenset(fresh or ()), None
+    opened = [rows.attempt_beside(row) for row in found if row.open_token is not None]
+    return found, frozenset(fresh or ()), (opened, max(row.now for row in found))
 
 
-async def load(
-    connection: AsyncConnection, run_ids: Collection[str], unknown: Collection[str]
-) -> tuple[Sequence[Any], Sequence[Any], datetime]:
-    """Step rows of `unknown` runs, open attempts of all, and the clock after the locks were granted."""
+async def load_open(connection: AsyncConnection, run_ids: Collection[str]) -> Opened:
+    """Open attempts, and the clock after the locks were granted."""
     driver = await _driver(connection)
-    ids, missing = sorted(run_ids) or [""], sorted(unknown)
+    ids = sorted(run_ids) or [""]
     opened = await driver.fetch(_LOAD_OPEN, ids, ids[0], ids[-1], record_class=_Row)
-    steps = []
-    if missing:
-        steps = await driver.fetch(_LOAD_STEPS, missing, missing[0], missing[-1], record_class=_Row)
-    return steps, [row for row in opened if row["run_id"] is not None], opened[0]["now"]
+    return [rows.attempt_state(row) for row in opened if row["run_id"] is not None], opened[0]["now"]
+
+
+async def load_steps(connection: AsyncConnection, run_ids: Collection[str]) -> Sequence[Any]:
+    """The rows of their steps."""
+    driver, ids = await _driver(connection), sorted(run_ids)
+    return list(await driver.fetch(_LOAD_STEPS, ids, ids[0], ids[-1], record_class=_Row))
 
 
 async def write(

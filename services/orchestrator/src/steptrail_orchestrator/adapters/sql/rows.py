@@ -137,6 +137,22 @@ def attempt_state(row: Row) -> AttemptState:
     )
 
 
+def attempt_beside(row: Row) -> AttemptState:
+    """The open attempt in the row of its run, whose columns begin with `open_`."""
+    return AttemptState(
+        run_id=row.run_id,
+        step_id=row.open_step_id,
+        attempt=row.open_attempt,
+        token=row.open_token,
+        dispatched_at=row.open_dispatched_at,
+        started_at=row.open_started_at,
+        lease_until=row.open_lease_until,
+        published_at=row.open_published_at,
+        publications=row.open_publications,
+        worker_id=row.open_worker_id,
+    )
+
+
 def attempt_values(walk: Walk, attempt: AttemptState) -> Values:
     """A new attempt."""
     step = walk.chain.step(attempt.step_id)

@@ -83,8 +83,8 @@ class SqlRunStore:
 
     async def decide(self, run_ids: Collection[str], decision: Decision, *, dedup_ids: Sequence[str] = ()) -> Decided:
         async with available(), writing(self._engine) as connection:
-            found, fresh = await _take(connection, run_ids, dedup_ids)
-            walks, now = await self._walks(connection, found)
+            found, fresh, opened = await _take(connection, run_ids, dedup_ids)
+            walks, now = await self._walks(connection, found, opened)
             decided, sent = await self._apply(connection, walks, World(now), decision, fresh)
         self._decided(decided, sent)
         return decided
@@ -150,18 +150,23 @@ class SqlRunStore:
         self._decided(decided, sent)
         return decided
 
-    async def _walks(self, connection: AsyncConnection, found: Sequence[Any]) -> tuple[dict[str, Walk], datetime]:
+    async def _walks(
+        self, connection: AsyncConnection, found: Sequence[Any], opened: postgresql.Opened | None = None
+    ) -> tuple[dict[str, Walk], datetime]:
         """The locked runs with steps and open attempt, and the clock after the locks were granted."""
         states = [rows.run_state(row) for row in found]
         ids = [state.run_id for state in states]
         chains = await self._chains.load(connection, {state.definition_id for state in states})
         known = {state.run_id: self._standing.take(state.run_id, state.seq) for state in states}
         steps = {run_id: found for run_id, found in known.items() if found is not None}
-        load = postgresql.load if connection.dialect.name == "postgresql" else _load
-        step_rows, opened, now = await load(connection, ids, known.keys() - steps.keys())
-        for row in step_rows:
-            steps.setdefault(row.run_id, {})[row.step_id] = rows.step_state(row)
-        open_attempts = {row.run_id: rows.attempt_state(row) for row in opened}
+        in_postgresql = connection.dialect.name == "postgresql"
+        if unknown := known.keys() - steps.keys():
+            for row in await (postgresql.load_steps if in_postgresql else _load_steps)(connection, unknown):
+                steps.setdefault(row.run_id, {})[row.step_id] = rows.step_state(row)
+        if opened is None:
+            opened = await (postgresql.load_open if in_postgresql else _load_open)(connection, ids)
+        attempted, now = opened
+        open_attempts = {attempt.run_id: attempt for attempt in attempted}
         walks = {
             state.run_id: Walk(
                 chains[state.definition_id],
@@ -205,24 +210,25 @@ class SqlRunStore:
 
 async def _take(
     connection: AsyncConnection, run_ids: Collection[str], dedup_ids: Sequence[str]
-) -> tuple[Sequence[Any], frozenset[str]]:
-    """The rows of the runs, locked, and which of the messages are not known yet."""
+) -> tuple[Sequence[Any], frozenset[str], postgresql.Opened | None]:
+    """The rows of the runs, locked, which of the messages are not known yet, and open attempts if they are at hand."""
     if connection.dialect.name == "postgresql":
         return await postgresql.take(connection, run_ids, dedup_ids)
     fresh = await inbox_rows.fresh(connection, inbox, dedup_ids) if dedup_ids else set()
     mine = one_of(connection, runs.c.run_id, sorted(set(run_ids)))
-    return (await connection.execute(sa.select(runs).where(mine).order_by(runs.c.run_id))).all(), frozenset(fresh)
+    found = (await connection.execute(sa.select(runs).where(mine).order_by(runs.c.run_id))).all()
+    return found, frozenset(fresh), None
 
 
-async def _load(
-    connection: AsyncConnection, ids: Collection[str], unknown: Collection[str]
-) -> tuple[Sequence[Any], Sequence[Any], datetime]:
-    """Step rows of `unknown` runs, open attempts of all, and the clock."""
-    of_these = one_of(connection, run_steps.c.run_id, unknown)
-    steps = (await connection.execute(sa.select(run_steps).where(of_these))).all()
-    is_open = one_of(connection, attempts.c.run_id, ids) & attempts.c.ended_at.is_(None)
+async def _load_steps(connection: AsyncConnection, run_ids: Collection[str]) -> Sequence[Any]:
+    of_these = one_of(connection, run_steps.c.run_id, run_ids)
+    return (await connection.execute(sa.select(run_steps).where(of_these))).all()
+
+
+async def _load_open(connection: AsyncConnection, run_ids: Collection[str]) -> postgresql.Opened:
+    is_open = one_of(connection, attempts.c.run_id, run_ids) & attempts.c.ended_at.is_(None)
     opened = (await connection.execute(sa.select(attempts).where(is_open))).all()
-    return steps, opened, await _clock(connection)
+    return [rows.attempt_state(row) for row in opened], await _clock(connection)
 
 
 async def _clock(connection: AsyncConnection) -> datetime:
