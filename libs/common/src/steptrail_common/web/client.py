@@ -12,6 +12,12 @@ from steptrail_common.errors import SteptrailError, Unavailable
 from steptrail_common.web.problems import BY_STATUS
 
 
+def _over_http() -> httpx2.AsyncBaseTransport:
+    from steptrail_common.web.transport import AiohttpTransport  # where all services share a process nobody needs it
+
+    return AiohttpTransport()
+
+
 class ServiceClient:
     """Calls another service of ours. Its problem documents come back as the same errors, absence as `Unavailable`.
 
@@ -30,7 +36,7 @@ class ServiceClient:
         self._client = httpx2.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {service_token}"},
-            transport=transport or httpx2.AsyncHTTPTransport(retries=1),
+            transport=transport or _over_http(),
             timeout=httpx2.Timeout(timeout_seconds, connect=3.0, pool=5.0),
         )
 
