@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "a run that is decided upon is locked",
         f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
-        "    ORDER BY run_id FOR UPDATE OF runs\n",
-        "    ORDER BY run_id\n",
+        "runs.* FROM runs WHERE run_id = given.id FOR UPDATE) AS r\n",
+        "runs.* FROM runs WHERE run_id = given.id OFFSET 0) AS r\n",
         (f"{_CONTRACT}::test_cancel_and_an_answer_at_the_same_moment_agree",),
     ),
     Mutant(
