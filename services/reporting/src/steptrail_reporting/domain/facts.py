@@ -37,6 +37,8 @@ class StepFacts:
     ended_at: datetime | None = None
     duration_seconds: float | None = None
     queue_wait_seconds: float | None = None
+    changed: bool = field(default=False, compare=False)
+    """Whether an event told something of it since it was read."""
 
     @property
     def final(self) -> bool:
@@ -147,6 +149,7 @@ def _plan(run: RunFacts, planned: dict[str, object]) -> None:
     """A step of the planned chain: it is pending until an event says more, unless its result was kept from before."""
     step_id = str(planned.get("step_id", ""))
     step = run.steps.setdefault(step_id, StepFacts(step_id))
+    step.changed = True
     number = planned.get("number")
     step.number = number if isinstance(number, int) else step.number
     step.name = storable(str(planned.get("name") or "")) or step.name
@@ -157,6 +160,7 @@ def _plan(run: RunFacts, planned: dict[str, object]) -> None:
 
 def _step_event(run: RunFacts, event: RunEvent, step_id: str) -> None:
     step = run.steps.setdefault(step_id, StepFacts(step_id))
+    step.changed = True
     step.number = step.number or event.step_number or 0
     step.name = step.name or storable(event.step_name) or ""
     step.check_type = step.check_type or event.check_type or ""
