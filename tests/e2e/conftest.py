@@ -1,4 +1,4 @@
-"""The product in both topologies, a browser, and a place that takes webhooks."""
+"""The product in both topologies, a browser, and places that take webhooks and mail."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from steptrail_common.testing.mail import MailServer, mail_server
 from steptrail_common.testing.plugin import Servers
+from steptrail_common.testing.targets import certificate, public_part
 
 from .browsing import ANSWER_MS, browsing
 from .product import Product
@@ -100,18 +102,38 @@ def webhook_sink() -> Iterator[WebhookSink]:
     server.server_close()
 
 
+@dataclass(frozen=True)
+class MailSink:
+    """A mail server with STARTTLS and an account; `authority` is the certificate that vouches for it."""
+
+    server: MailServer
+    authority: str
+
+
+@pytest.fixture(scope="session")
+def mail_sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailSink]:
+    """Listens on loopback, as `localhost`; the product is told that this one address is allowed."""
+    pem = certificate(tmp_path_factory.mktemp("mail"), "localhost")
+    with mail_server("starttls", certificate=pem, account=("steptrail", "mail-password")) as server:
+        yield MailSink(server, public_part(pem))
+
+
 @pytest.fixture(scope="session", params=["embedded", "distributed"])
 def product(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, webhook_sink: WebhookSink
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    webhook_sink: WebhookSink,
+    mail_sink: MailSink,
 ) -> Iterator[Product]:
     """Steptrail with the demo, in each topology in turn."""
+    exceptions = [webhook_sink.address, mail_sink.server.address]
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "embedded":
-        with embedded(folder, exceptions=[webhook_sink.address]) as running:
+        with embedded(folder, exceptions=exceptions) as running:
             yield running
         return
     servers: Servers = request.getfixturevalue("servers")
-    with distributed(folder, servers, exceptions=[webhook_sink.address]) as running:
+    with distributed(folder, servers, exceptions=exceptions) as running:
         yield running
 
 

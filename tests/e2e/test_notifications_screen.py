@@ -4,10 +4,10 @@ import re
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from .browsing import browsing, person
-from .conftest import WebhookSink
+from .conftest import MailSink, WebhookSink
 from .product import Product, eventually
 
 
@@ -21,6 +21,19 @@ def make_channel(page: Page, name: str, url: str) -> None:
     expect(page.get_by_role("dialog", name=f"Signing key of {name}")).to_be_visible()
     expect(page.get_by_label("Signing key", exact=True)).to_have_value(re.compile("^whsec_"))
     page.get_by_role("button", name="I have stored it").click()
+
+
+def fill_mail_form(dialog: Locator, name: str, sink: MailSink) -> None:
+    """With a recipient that is none, and without the password."""
+    dialog.get_by_label("Kind").select_option(label="E-mail")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_label("Recipients").fill("ada@example.com\nBob <bob@example.com>")
+    dialog.get_by_label("Sender").fill("Steptrail <steptrail@example.com>")
+    dialog.get_by_label("Mail server").fill("localhost")
+    dialog.get_by_label("Port").fill(str(sink.server.port))
+    dialog.get_by_label("Account").fill("steptrail")
+    dialog.get_by_text("Certificate of its own authority").click()
+    dialog.get_by_label("Authority").fill(sink.authority)
 
 
 @pytest.mark.req("IR-8")
@@ -67,6 +80,57 @@ def test_a_channel_is_made_tested_and_told_by_a_rule(product: Product, page: Pag
     page.get_by_role("button", name=f"Delete {name}").click()
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_role("row").filter(has_text=name)).to_have_count(0)
+
+
+@pytest.mark.req("IR-8")
+def test_people_are_told_by_e_mail(product: Product, page: Page, mail_sink: MailSink) -> None:
+    """Made in the page, tested, told of a run that fails; the link in the mail leads to that run."""
+    name, server = f"People {uuid4().hex[:6]}", mail_sink.server
+    page.get_by_role("link", name="Notifications", exact=True).click()
+    page.get_by_role("button", name="New channel").click()
+    dialog = page.get_by_role("dialog")
+    fill_mail_form(dialog, name, mail_sink)
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog.get_by_label("Recipients")).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_role("alert").first).to_contain_text("Bob <bob@example.com>")
+    dialog.get_by_label("Recipients").fill("ada@example.com\nbob@example.com")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
+    dialog.get_by_label("Password").fill("mail-password")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog).to_have_count(0)
+    row = page.get_by_role("row").filter(has_text=name)
+    expect(row).to_contain_text("ada@example.com, bob@example.com")
+    expect(row).to_contain_text("encrypted")
+
+    page.get_by_role("button", name=f"Send test to {name}").click()
+    expect(row).to_contain_text("test delivered, SMTP 250")
+    expect(row).to_contain_text("OK queued as")
+    assert (server.got[-1].account, server.got[-1].encrypted) == ("steptrail", True)
+    page.get_by_role("button", name=f"Edit {name}").click()
+    expect(dialog.get_by_label("Account")).to_have_value("steptrail")
+    expect(dialog.get_by_label("Password")).to_have_value("")
+    dialog.get_by_label("Recipients").fill("desk@example.com")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("desk@example.com")
+
+    channel = name.lower().replace(" ", "-")
+    rule = {"rule_id": channel, "channel_id": channel, "process_id": "order-to-cash-demo", "on": ["failed"]}
+    with product.client() as client:
+        assert client.post("/rules", json=rule).status_code == 201
+    run = product.check("order-to-cash-demo", "9999")
+    eventually(lambda: any(run["run_id"] in letter.part("plain") for letter in server.got), 60)
+    letter = next(letter for letter in server.got if run["run_id"] in letter.part("plain"))
+    assert letter.recipients == ["desk@example.com"]
+    assert "9999" in letter.message["Subject"]
+    link = re.search(r"http://\S+", letter.part("plain"))
+    assert link is not None
+    page.goto(link[0])
+    expect(page.get_by_text("9999").first).to_be_visible()
+    expect(page).to_have_url(re.compile(f"/runs/{run['run_id']}"))
+    with product.client() as client:
+        assert client.delete(f"/rules/{channel}").status_code == 204
+        assert client.delete(f"/channels/{channel}").status_code == 204
 
 
 @pytest.mark.req("NFR-012")

@@ -189,7 +189,11 @@ def _environments(
             "STEPTRAIL_ORCHESTRATOR_CATALOG_URL": f"http://127.0.0.1:{ports['catalog'][0]}",
         },
         "reporting": {"STEPTRAIL_REPORTING_STORE": stores["reporting"]},
-        "notifier": {"STEPTRAIL_NOTIFIER_STORE": stores["notifier"], "STEPTRAIL_NOTIFIER_PUBLIC_KEY": keys.public}
+        "notifier": {
+            "STEPTRAIL_NOTIFIER_STORE": stores["notifier"],
+            "STEPTRAIL_NOTIFIER_PUBLIC_KEY": keys.public,
+            "STEPTRAIL_NOTIFIER_PUBLIC_URL": f"http://127.0.0.1:{ports['gateway'][0]}",
+        }
         | opens,
         "crawler": opens | roots,
         "dbprobe": opens | roots,

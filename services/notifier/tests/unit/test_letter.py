@@ -4,15 +4,19 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
+from email.utils import parseaddr
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from steptrail_common.contracts.events import CloudEvent
 from steptrail_common.contracts.mail import EmailSettings
 from steptrail_common.contracts.orchestrator import RunEvent
-from steptrail_notifier.domain.letter import SUBJECT_CHARACTERS, letter_of
+from steptrail_notifier.domain.letter import SUBJECT_CHARACTERS, Letter, letter_of
 from steptrail_notifier.domain.message import body_of
 from steptrail_notifier.domain.post import message_of
 
@@ -75,10 +79,10 @@ def test_a_mail_says_the_verdict_and_leads_to_the_run(body: Callable[..., str]) 
     for text in (part(message, "plain"), part(message, "html")):
         assert VERDICT in text
         assert "https://st.example.com/runs/r1" in text
-        assert "Invoice: failed. no file" in text
+        assert "Invoice: failed, no file" in text
         assert "Look at the folder." in text
         assert "ada (manual)" in text
-        assert "rule ops" in text
+        assert "rule “ops”" in text
     assert "prefers-color-scheme: dark" in part(message, "html")
 
 
@@ -137,6 +141,23 @@ def test_hostile_text_stays_text(body: Callable[..., str]) -> None:
         assert "${jndi:x}" in text
         assert "$subject" in text
         assert not re.search("[\u202e\x00\u2028]", text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from(["Passed", "1–4,", "at", "5", "“Invoice”", "für", "Größe", "漢", "😀", "Co."]), min_size=1,
+             max_size=20),
+)  # fmt: skip
+def test_no_blank_is_lost_or_made_by_encoding(words: list[str]) -> None:
+    """Neither in the subject nor in the sender's name, wherever a line is folded."""
+    text = " ".join(words)
+    email = EMAIL.model_copy(update={"sender": f"{text} <steptrail@example.com>".replace(",", "")})
+    letter = Letter(text, "stuck", False, "", [], None, "", "", None)
+    sent = message_of(letter, email, channel_id="desk", delivery_id="d1", at=NOON, public_url=None)
+    read = message_from_bytes(sent)  # the newer parser makes blanks between encoded parts of a name itself
+    assert str(make_header(decode_header(read["Subject"]))) == text
+    name, address = parseaddr(read["From"].replace("\r\n", ""))
+    assert (str(make_header(decode_header(name))), address) == (text.replace(",", ""), "steptrail@example.com")
 
 
 def test_a_long_verdict_is_cut_in_the_subject_only(body: Callable[..., str]) -> None:

@@ -25,7 +25,7 @@ def bare_address(text: str) -> str:
     if found is None or len(text) > MAX_ADDRESS_CHARACTERS or len(found["local"]) > MAX_LOCAL_CHARACTERS:
         raise ValueError(
             "must be one address such as ops@example.com, without a name, quotes, blanks or line breaks; "
-            "a domain with other letters is written as xn--…"
+            "a domain with other letters is written in its xn-- form"
         )
     return text
 

@@ -46,6 +46,7 @@ export type ConnectionTest = Schemas["ConnectionTest"];
 export type ConnectionRights = Schemas["ConnectionRights"];
 export type Channel = Schemas["ChannelView"];
 export type ChannelWrite = Schemas["ChannelWrite"];
+export type EmailSettings = Schemas["EmailSettings"];
 export type NotifyRule = Schemas["RuleView"];
 export type RuleWrite = Schemas["RuleWrite"];
 export type Delivery = Schemas["Delivery"];

@@ -1,5 +1,5 @@
 /** Notifications in words. */
-import type { Delivery, NotifyRule, RuleWrite } from "@/api/types";
+import type { Channel, Delivery, EmailSettings, NotifyRule, RuleWrite } from "@/api/types";
 import { readDuration } from "./format";
 import type { Tone } from "./status";
 
@@ -57,6 +57,75 @@ export function ruleFrom(draft: RuleDraft, ruleId: string): RuleWrite {
     remind_every: draft.remind.trim() || null,
     active: draft.active,
   };
+}
+
+export type Security = NonNullable<EmailSettings["security"]>;
+
+/** How the way to a mail server is protected, with the port that usually goes with it. */
+export const SECURITIES: readonly (readonly [Security, string, number])[] = [
+  ["starttls", "STARTTLS", 587],
+  ["tls", "TLS from the start", 465],
+  ["none", "None", 25],
+];
+
+/** E-mail while it is written: texts as they are typed. */
+export type MailDraft = { host: string; port: string; security: Security; authority: string; account: string; sender: string; recipients: string };
+
+export function mailDraft(email: EmailSettings | null | undefined): MailDraft {
+  return {
+    host: email?.host ?? "",
+    port: String(email?.port ?? 587),
+    security: email?.security ?? "starttls",
+    authority: email?.ca_certificate ?? "",
+    account: email?.username ?? "",
+    sender: email?.sender ?? "",
+    recipients: email?.recipients.join("\n") ?? "",
+  };
+}
+
+/** Another protection, with its usual port unless somebody wrote one of their own. */
+export function withSecurity(draft: MailDraft, security: Security): MailDraft {
+  const usual = SECURITIES.find(([name]) => name === security)![2];
+  const own = !SECURITIES.some(([, , port]) => String(port) === draft.port.trim());
+  return { ...draft, security, port: own ? draft.port : String(usual) };
+}
+
+/** One address a line; commas and semicolons part them as well. */
+export const recipientsOf = (text: string): string[] => text.split(/[\n,;]+/).map((one) => one.trim()).filter(Boolean);
+
+/** As the API wants it. Without encryption there is no account. */
+export function mailFrom(draft: MailDraft): EmailSettings {
+  const account = draft.security === "none" ? "" : draft.account.trim();
+  return {
+    host: draft.host.trim(),
+    // No text is no number: the server says so at the field.
+    port: draft.port.trim() ? Number(draft.port) : NaN,
+    security: draft.security,
+    ca_certificate: draft.security === "none" ? null : draft.authority.trim() || null,
+    username: account || null,
+    sender: draft.sender.trim(),
+    recipients: recipientsOf(draft.recipients),
+  };
+}
+
+/** What is wrong with one of several recipients, by its own text. */
+export function recipientsFault(errors: Readonly<Record<string, string>>, text: string): string | undefined {
+  const found = Object.entries(errors).find(([place]) => place.startsWith("email.recipients"));
+  const number = /\[(\d+)\]$/.exec(found?.[0] ?? "")?.[1];
+  return found && number ? `${recipientsOf(text)[Number(number)] ?? ""}: ${found[1]}` : found?.[1];
+}
+
+/** Where a channel leads, in one line. */
+export function channelTarget({ url, email }: Pick<Channel, "url" | "email">): string {
+  if (!email) return url ?? "";
+  const [first, second, ...others] = email.recipients;
+  return [first, second].filter(Boolean).join(", ") + (others.length ? ` and ${others.length} more` : "");
+}
+
+/** `SMTP 250` and `2.0.0 OK queued as 7`; of what older versions sent, `HTTP 204`. */
+export function answerParts({ last_answer, last_status_code }: Pick<Delivery, "last_answer" | "last_status_code">): [string, string] {
+  const [, code, words] = /^(\S+ \d+) ?(.*)$/.exec(last_answer ?? "") ?? [];
+  return [code ?? (last_status_code ? `HTTP ${last_status_code}` : ""), words ?? last_answer ?? ""];
 }
 
 /** `failed, stuck or good again`. */

@@ -50,7 +50,9 @@ def letter_of(body: str) -> Letter:
     """The letter of a message's body, as `message.body_of` made it."""
     told: dict[str, Any] = json.loads(body)
     moment, rule, data = str(told["moment"]), str(told["rule"]), told.get("data") or {}
-    reason = f"Sent because of the rule {plain(rule)}."
+    of_process = rule.startswith("definition:")
+    by = "a rule in the definition of the process" if of_process else f"the rule “{plain(rule)}”"
+    reason = f"Sent because of {by}."
     if str(told["type"]).startswith("io.steptrail.run."):
         return _of_run(RunEvent.model_validate(data), moment, reason)
     if str(told["type"]).startswith("io.steptrail.incident."):
@@ -96,7 +98,7 @@ def _of_run(run: RunEvent, moment: str, reason: str) -> Letter:
 def _steps(ends: Sequence[StepEnd]) -> Iterator[tuple[str, str]]:
     for end in [end for end in ends if end.status in _ENDED_BADLY][:LISTED_STEPS]:
         why = end.message or end.reason or end.failure_class or ""
-        yield f"Step {end.number}", plain(f"{end.name}: {_word(end.status)}" + (f". {why}" if why else ""))
+        yield f"Step {end.number}", plain(f"{end.name}: {_word(end.status)}" + (f", {why}" if why else ""))
         yield "Look first", plain(end.first_aid or "")
 
 

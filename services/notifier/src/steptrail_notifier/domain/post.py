@@ -1,10 +1,11 @@
 """A letter as the message that mail servers take: headers and encodings by the standard library, HTML escaped."""
 
 from datetime import datetime
-from email.headerregistry import Address
+from email.header import Header
+from email.headerregistry import Address, HeaderRegistry, UniqueAddressHeader, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from email.policy import SMTP, Policy
+from email.utils import format_datetime, formataddr
 from html import escape
 from string import Template
 
@@ -12,7 +13,33 @@ from steptrail_common.contracts.mail import EmailSettings, sender_parts
 
 from steptrail_notifier.domain.letter import Letter
 
-_POLICY = SMTP.clone(cte_type="7bit")
+
+class _Subject(UnstructuredHeader):
+    """Encoded from end to end: parts of a line encoded one by one lose or gain blanks between them (Python 3.11)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"Subject: {_encoded(str(self), 'Subject', policy)}{policy.linesep}"
+
+
+class _From(UniqueAddressHeader):
+    """Its name likewise; one of ASCII is quoted by the library where it must be."""
+
+    def fold(self, *, policy: Policy) -> str:
+        (sender,) = self.addresses
+        name, address = sender.display_name, sender.addr_spec
+        if name.isascii():
+            return f"From: {formataddr((name, address))}{policy.linesep}"
+        return f"From: {_encoded(name, 'From', policy)}{policy.linesep} <{address}>{policy.linesep}"
+
+
+def _encoded(text: str, name: str, policy: Policy) -> str:
+    return Header(text, header_name=name, maxlinelen=76).encode(linesep=policy.linesep)
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("subject", _Subject)  # type: ignore[arg-type] # it adds the base class
+_HEADERS.map_to_type("from", _From)  # type: ignore[arg-type]
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 """Any server takes it; those without 8BITMIME too."""
 
 _PAGE = Template("""\

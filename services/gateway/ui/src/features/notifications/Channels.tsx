@@ -11,6 +11,7 @@ import { Toolbar } from "@/components/PageHead";
 import { type Column, Named, RowTable } from "@/components/RowTable";
 import { Sign } from "@/components/Sign";
 import { Empty } from "@/components/States";
+import { channelTarget } from "@/lib/notifications";
 import { ChannelDialog } from "./ChannelDialog";
 import styles from "./Notifications.module.css";
 import { SendTest } from "./SendTest";
@@ -29,8 +30,8 @@ export function Channels() {
   const refresh = () => queries.invalidateQueries({ queryKey: ["channels"] });
   const columns: Column<Channel>[] = [
     { title: "Channel", cell: ({ channel_id, name }) => <Named name={<b>{name}</b>} about={channel_id} /> },
-    { title: "Webhook", look: "fill", cell: ({ url }) => <code>{url}</code> },
-    { title: "Messages", cell: ({ secret_set }) => (secret_set ? <Sign tone="ok" icon="key">signed</Sign> : <Sign tone="warn">not signed</Sign>) },
+    { title: "Goes to", look: "fill", cell: (channel) => <Target channel={channel} /> },
+    { title: "Messages", cell: (channel) => <Protection channel={channel} /> },
     { title: "State", cell: ({ active }) => (active ? <Sign tone="ok">on</Sign> : <Sign tone="skipped">off</Sign>) },
   ];
   if (mayWrite) {
@@ -54,7 +55,7 @@ export function Channels() {
     <>
       {mayWrite && (
         <Toolbar>
-          <p>A channel is an address that takes messages. Rules, and the definitions of processes, name it.</p>
+          <p>A channel takes messages: a webhook for systems, e-mail for people. Rules, and the definitions of processes, name it.</p>
           <Button onClick={() => setOpen({ what: "new" })}>
             <Icon name="plus" /> New channel
           </Button>
@@ -96,11 +97,28 @@ export function Channels() {
         >
           <div className={styles.note}>
             <p>
-              Nothing is sent to <code>{open.channel.url}</code> any more. Its signing key is deleted with it.
+              Nothing is sent to <code>{channelTarget(open.channel)}</code> any more.
+              {open.channel.secret_set && ` Its ${open.channel.email ? "password" : "signing key"} is deleted with it.`}
             </p>
           </div>
         </ConfirmDialog>
       )}
     </>
   );
+}
+
+function Target({ channel }: { channel: Channel }) {
+  const { email } = channel;
+  return (
+    <div className={styles.target}>
+      <Icon name={email ? "mail" : "link"} />
+      <Named name={<code>{channelTarget(channel)}</code>} about={email ? `e-mail through ${email.host}:${email.port}` : "webhook"} />
+    </div>
+  );
+}
+
+/** What keeps messages from being forged or read on their way. */
+function Protection({ channel }: { channel: Channel }) {
+  if (!channel.email) return channel.secret_set ? <Sign tone="ok" icon="key">signed</Sign> : <Sign tone="warn">not signed</Sign>;
+  return channel.email.security === "none" ? <Sign tone="warn">not encrypted</Sign> : <Sign tone="ok" icon="lock">encrypted</Sign>;
 }

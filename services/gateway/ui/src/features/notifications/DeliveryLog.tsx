@@ -12,7 +12,7 @@ import { Sign } from "@/components/Sign";
 import { Empty } from "@/components/States";
 import { Ago } from "@/components/Time";
 import { plural } from "@/lib/format";
-import { deliveryState, momentWord } from "@/lib/notifications";
+import { answerParts, deliveryState, momentWord } from "@/lib/notifications";
 import type { NotificationsSearch } from "@/lib/search";
 import styles from "./Notifications.module.css";
 
@@ -80,13 +80,15 @@ function Told({ item }: { item: Delivery }) {
 
 function Became({ item }: { item: Delivery }) {
   const { tone, word } = deliveryState(item);
+  const [code, words] = answerParts(item);
+  const said = item.status === "delivered" ? words : item.last_error;
   return (
     <>
       <Sign tone={tone}>
         {word}
-        {item.last_status_code ? `, HTTP ${item.last_status_code}` : ""}
+        {code && `, ${code}`}
       </Sign>
-      {item.last_error && item.status !== "delivered" && <small className={styles.fault}>{item.last_error}</small>}
+      {said && <small className={styles.fault}>{said}</small>}
       {item.next_try_at && item.status === "pending" && item.tries > 0 && (
         <small className={styles.fault}>
           next try <Ago at={item.next_try_at} />

@@ -23,7 +23,7 @@ export function NotificationsPage() {
   ];
   return (
     <Page title="Notifications">
-      <PageHead title="Notifications" about="Signed webhooks that tell other systems what became of a run." />
+      <PageHead title="Notifications" about="Who is told what became of a run: systems by webhook, people by e-mail." />
       <Card className={styles.card}>
         {maySeeChannels ? <Tabs label="Notifications" tabs={tabs} value={search.tab ?? "channels"} onChange={(tab) => change({ tab: tab as NotificationsSearch["tab"] })} /> : log}
       </Card>

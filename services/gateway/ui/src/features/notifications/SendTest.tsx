@@ -3,7 +3,7 @@ import { deliveriesQuery, testChannel } from "@/api/notifications";
 import type { Channel } from "@/api/types";
 import { Button } from "@/components/Button";
 import { Sign } from "@/components/Sign";
-import { deliveryState } from "@/lib/notifications";
+import { answerParts, deliveryState } from "@/lib/notifications";
 import styles from "./Notifications.module.css";
 
 /** Sends a test message and tells what became of it. */
@@ -28,12 +28,15 @@ function Outcome({ channelId, deliveryId }: { channelId: string; deliveryId: str
   const query = useInfiniteQuery(deliveriesQuery({ channel_id: channelId }));
   const found = query.data?.pages.flatMap((page) => page.items).find((item) => item.delivery_id === deliveryId);
   const state = found ? deliveryState(found) : deliveryState({ status: "pending", tries: 0 });
+  const [code, words] = found ? answerParts(found) : ["", ""];
+  const said = found?.status === "delivered" ? words : found?.last_error;
   return (
-    <span role="status" title={found?.last_error ?? undefined}>
+    <span role="status" className={styles.outcome}>
       <Sign tone={state.tone}>
         test {state.word}
-        {found?.last_status_code ? `, HTTP ${found.last_status_code}` : ""}
+        {code && `, ${code}`}
       </Sign>
+      {said && <small className={styles.fault}>{said}</small>}
     </span>
   );
 }
