@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from steptrail_common import cel
+
 OPEN, CLOSE = "${{", "}}"
 MAX_EXPRESSION = 4000
 """Characters of one expression."""
@@ -102,8 +104,6 @@ def _end(text: str, at: int) -> int:
 @lru_cache(maxsize=4000)
 def parse(source: str) -> Expression:
     """One expression, its marks removed. Raises `Malformed`."""
-    import cel  # its import brings a whole terminal library and is paid at first use, not at every start
-
     source = source.strip()
     if not source:
         raise Malformed("an expression is empty")
@@ -112,7 +112,7 @@ def parse(source: str) -> Expression:
     if len(_MACRO_CALL.findall(source)) > MAX_MACROS:
         raise Malformed(f"an expression may hold at most {MAX_MACROS} of map, filter, all, exists and exists_one")
     try:
-        called = cel.compile(source).functions()
+        called = cel.load().compile(source).functions()
     except (ValueError, RuntimeError, RecursionError) as error:
         raise Malformed(f"${{{{ {source[:60]} }}}} cannot be read: {_reason(error)}") from None
     names = [name for name in called if name[:1].isalpha() and name not in FUNCTIONS]

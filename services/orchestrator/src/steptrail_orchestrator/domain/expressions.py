@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from steptrail_common import cel
 from steptrail_common.contracts.model import utc
 
 MAX_EXPRESSION = 4000
@@ -244,9 +245,7 @@ def _refuse_absent(expression: str, scope: Scope) -> None:
 
 @lru_cache(maxsize=2000)
 def _compile(expression: str) -> Any:
-    import cel  # its import brings a whole terminal library and is paid at first use, not at every start
-
-    return cel.compile(expression)
+    return cel.load().compile(expression)
 
 
 def _execute(expression: str, scope: Scope) -> Any:
