@@ -54,9 +54,16 @@ MUTANTS = (
     Mutant(
         "ports of other protocols are closed to HTTP",
         _EGRESS,
-        "        if port in _SERVICE_PORTS and port not in _PORTS_OF_KIND[kind] and port not in opened:\n",
+        "        if port in _SERVICE_PORTS:\n",
         "        if False:\n",
         (f"{_POLICY}::test_ports_of_other_protocols_are_closed_to_http",),
+    ),
+    Mutant(
+        "mail goes to ports of mail only",
+        _EGRESS,
+        "        if kind in _OWN_PORTS_ONLY:\n",
+        "        if False:\n",
+        (f"{_POLICY}::test_mail_goes_to_its_own_ports_only",),
     ),
     Mutant(
         "the connection goes to the judged address, not to the name again",
