@@ -16,9 +16,13 @@ SLOW = {"offline": False, "latency": 1500, "downloadThroughput": 60_000, "upload
 """A bad mobile network: latency in ms, bytes per second."""
 REFUSAL = "Somebody took this away for a moment"
 LISTS = [
+    ("/", "overview"),
+    ("/?wall=1", "overview"),
+    ("/incidents", "incidents"),
     ("/processes", "processes"),
     ("/history", "runs"),
     (f"/history/trends?process_id={PROCESS}", f"metrics/processes/{PROCESS}"),
+    (f"/history/trends?process_id={PROCESS}", f"metrics/processes/{PROCESS}/trend"),
     ("/stuck-boards", "processes"),
     (f"/processes/{PROCESS}/stuck-board", f"processes/{PROCESS}/stuck-board"),
     ("/notifications", "channels"),
@@ -35,6 +39,8 @@ LISTS = [
 EMPTY = [
     ("/processes", "processes", "There are no processes yet"),
     ("/history", "runs", "Nothing has been checked yet"),
+    ("/incidents", "incidents", "Nothing is wrong"),
+    ("/incidents?process_id=other", "incidents", "No incident of this process"),
     ("/stuck-boards", "processes", "No process has a stuck board yet"),
     ("/notifications", "channels", "Nobody is told yet"),
     ("/notifications?tab=rules", "rules", "There are no rules yet"),
@@ -77,6 +83,22 @@ def test_what_is_empty_says_what_to_do(quiet: Page) -> None:
         quiet.goto(path)
         expect(quiet.get_by_text(words)).to_be_visible()
         quiet.unroute(reads_of(resource))
+
+
+@pytest.mark.req("FR-016")
+def test_a_process_that_is_not_active_says_why_it_cannot_be_checked(product: Product, quiet: Page) -> None:
+    """Nothing is offered that the server would refuse, and the page says what to do instead."""
+    step = {"id": "page", "name": "Page", "check": {"type": "web_crawl", "connection": "demo-shop", "path": "/"}}
+    document = {"version": 1, "process": "out-of-use", "name": "Out of use", "active": False, "steps": [step]}
+    with product.client() as client:
+        assert client.post("/processes", json=document).status_code in (201, 409)
+    quiet.goto("/processes/out-of-use")
+    expect(quiet.get_by_test_id("verdict")).to_have_text("This process is not active.")
+    check = quiet.get_by_role("button", name="Check").first
+    expect(check).to_be_disabled()
+    expect(check).to_have_attribute("title", re.compile("Switch it on in its editor"))
+    quiet.keyboard.press("c")
+    expect(quiet.get_by_role("dialog")).to_have_count(0)
 
 
 @pytest.mark.req("NFR-004")

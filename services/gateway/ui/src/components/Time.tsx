@@ -1,5 +1,5 @@
 import { useNow } from "@/lib/clock";
-import { formatAgo, formatClock, formatExact, formatTicking } from "@/lib/format";
+import { formatAgo, formatClock, formatExact, formatSpan, formatTicking } from "@/lib/format";
 import { usePreferences } from "@/lib/preferences";
 
 /** A moment as distance from now, exact on hover. Of one that is `due`, nearly there is `now` and not `just now`. */
@@ -33,6 +33,17 @@ export function Exact({ at }: { at: string }) {
 export function Elapsed({ since }: { since: string }) {
   const now = useNow();
   return <span className="figures">{formatTicking((now - Date.parse(since)) / 1000)}</span>;
+}
+
+/** How long something has stood, in the words of sentences: `42 s`, `36 min`, `3 h 12 m`. Exact on hover. */
+export function Stood({ since }: { since: string }) {
+  const now = useNow();
+  const { zone } = usePreferences();
+  return (
+    <span className="figures" title={`since ${formatExact(since, zone)}`}>
+      {formatSpan(Math.max(1, Math.floor((now - Date.parse(since)) / 1000))).replace(/\.0(?=\u00a0s)/, "")}
+    </span>
+  );
 }
 
 /** Time left until a moment, ticking down and staying at 0. */

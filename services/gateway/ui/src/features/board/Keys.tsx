@@ -10,7 +10,7 @@ import { Toolbar } from "@/components/PageHead";
 import { type Column, Named, RowTable } from "@/components/RowTable";
 import { Empty } from "@/components/States";
 import { StatusBadge } from "@/components/Status";
-import { Ago, Elapsed } from "@/components/Time";
+import { Ago, Stood } from "@/components/Time";
 import { TypedField } from "@/components/TypedField";
 import { plural } from "@/lib/format";
 import type { BoardSearch } from "@/lib/search";
@@ -27,7 +27,7 @@ export function Keys({ board, search, onChange }: Props) {
   const columns: Column<BoardKey>[] = [
     { title: "Key", cell: (row) => <KeyName row={row} /> },
     { title: "Waits at", look: "fill", cell: (row) => (row.step_id ? <Named name={row.step_name} about={<>here since <Ago at={row.here_since} /></>} /> : <span className={styles.quiet}>passed every counted step</span>) },
-    { title: "Open for", look: "end", cell: ({ since_at }) => (since_at ? <Elapsed since={since_at} /> : "–") },
+    { title: "Open for", look: "end", cell: ({ since_at }) => (since_at ? <Stood since={since_at} /> : "–") },
     { title: "Last run", cell: (row) => (row.run_id ? <Named name={<StatusBadge status={row.run_status} />} about={row.run_at && <Ago at={row.run_at} />} /> : <span className={styles.quiet}>never checked</span>) },
   ];
   if (mayStart && board.input) columns.push({ title: "What to do", look: "act", cell: (row) => <CheckKey board={board} keyText={row.key} /> });

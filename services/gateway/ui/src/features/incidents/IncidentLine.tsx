@@ -3,7 +3,7 @@ import { memo } from "react";
 import type { Incident } from "@/api/types";
 import { Sign } from "@/components/Sign";
 import { StatusIcon } from "@/components/Status";
-import { Ago, Elapsed } from "@/components/Time";
+import { Ago, Stood } from "@/components/Time";
 import { plural } from "@/lib/format";
 import { incidentState, reach } from "@/lib/incidents";
 import styles from "./Incidents.module.css";
@@ -41,7 +41,7 @@ export const IncidentLine = memo(function IncidentLine({ incident }: { incident:
         {incident.acknowledged_by && !over && <small>{incident.acknowledged_by}</small>}
       </div>
       <div className={styles.when}>
-        <div>{over && incident.resolved_at ? <Ago at={incident.resolved_at} /> : <>for <Elapsed since={incident.opened_at} /></>}</div>
+        <div>{over && incident.resolved_at ? <Ago at={incident.resolved_at} /> : <>for <Stood since={incident.opened_at} /></>}</div>
         <small>{plural(incident.runs, "run")}</small>
       </div>
     </li>

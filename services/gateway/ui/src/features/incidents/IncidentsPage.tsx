@@ -49,7 +49,7 @@ export function IncidentsPage() {
         </p>
       )}
       <Card aria-label="Incidents">
-        <Listing read={query} count={rows.length} label="incidents" empty={<Nothing state={search.state} />}>
+        <Listing read={query} count={rows.length} label="incidents" empty={<Nothing state={search.state} ofProcess={search.process_id !== undefined} />}>
           <ul>
             {rows.map((row) => (
               <IncidentLine key={row.incident_id} incident={row} />
@@ -61,8 +61,9 @@ export function IncidentsPage() {
   );
 }
 
-function Nothing({ state }: { state: IncidentsSearch["state"] }) {
+function Nothing({ state, ofProcess }: { state: IncidentsSearch["state"]; ofProcess: boolean }) {
   const mayTell = useMay("channels.write");
+  if (ofProcess) return <Empty icon="filter" title="No incident of this process">Show those of all processes, or look under another heading above.</Empty>;
   if (state === "acknowledged") return <Empty title="Nobody has an incident in hand">Open one that waits and acknowledge it: everybody sees who looks after it, and nobody is reminded.</Empty>;
   if (state === "resolved") return <Empty title="No incident has been resolved yet">An incident resolves by itself when everything it stopped has passed again.</Empty>;
   return (

@@ -1,9 +1,10 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback } from "react";
+import { type ReactNode, useCallback } from "react";
 import { overviewQuery } from "@/api/queries";
-import type { OverviewCounts, ProcessRow } from "@/api/types";
+import type { OverviewCounts, ProcessRow, RunStatus } from "@/api/types";
 import { useIncidentsNotOver } from "@/api/useIncidents";
+import { useMay } from "@/api/useMe";
 import { buttonClass } from "@/components/Button";
 import { Icon } from "@/components/Icon";
 import { LongList } from "@/components/LongList";
@@ -20,6 +21,7 @@ export function OverviewPage() {
   const { wall } = useSearch({ from: "/inside/" });
   const navigate = useNavigate();
   const query = useInfiniteQuery(overviewQuery);
+  const mayWrite = useMay("processes.write");
   const counts = query.data?.pages[0];
   const incidents = useIncidentsNotOver();
   const rows = onceEach(query.data?.pages.flatMap((page) => page.items as ProcessRow[]) ?? []);
@@ -29,7 +31,7 @@ export function OverviewPage() {
   }, [isFetchingNextPage, fetchNextPage]);
   const open = useCallback((runId: string) => void navigate({ to: "/runs/$runId", params: { runId } }), [navigate]);
 
-  if (wall) return <WallScreen rows={rows} counts={counts} error={query.error} />;
+  if (wall) return <WallScreen rows={rows} counts={counts} error={query.error} onRetry={() => void query.refetch()} />;
   return (
     <Page title="Overview">
       <header className={styles.head}>
@@ -47,7 +49,16 @@ export function OverviewPage() {
         {query.isError && rows.length === 0 && <Problem error={query.error} onRetry={() => void query.refetch()} />}
         {query.isSuccess && rows.length === 0 && (
           <Empty icon="plug" title="No process is active yet">
-            A process is a chain of checks. Write one as YAML and apply it with <code>steptrail apply</code>, or start with <code>steptrail up --demo</code>.
+            <p>
+              A process is a chain of checks. {mayWrite ? "Make one here, write" : "Write"} one as YAML and apply it with <code>steptrail apply</code>, or start with <code>steptrail up --demo</code>.
+            </p>
+            {mayWrite && (
+              <p className={styles.first}>
+                <Link to="/processes/new" className={buttonClass("primary")}>
+                  New process
+                </Link>
+              </p>
+            )}
           </Empty>
         )}
         <LongList items={rows} keyOf={(row) => row.process_id} estimate={ROW_PX} onNearEnd={hasNextPage ? more : undefined}>
@@ -80,11 +91,21 @@ function Counts({ counts }: { counts: OverviewCounts }) {
     <ul className={styles.counts} aria-label="Processes by state">
       {countsOf(counts).map(({ status, label, tone, count }) => (
         <li key={label}>
-          <Link to="/processes" search={status ? { status, active: "yes" } : { active: "yes" }} className={`${styles.count} tone-${tone}`}>
+          <CountOf status={status} className={`${styles.count} tone-${tone}`}>
             <b>{count.toLocaleString("en")}</b> {label}
-          </Link>
+          </CountOf>
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Leads to those processes, where the list can be filtered so. */
+function CountOf({ status, className, children }: { status: RunStatus | null; className: string; children: ReactNode }) {
+  if (!status) return <span className={className}>{children}</span>;
+  return (
+    <Link to="/processes" search={{ status, active: "yes" }} className={className}>
+      {children}
+    </Link>
   );
 }

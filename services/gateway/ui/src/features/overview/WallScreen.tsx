@@ -22,7 +22,7 @@ import { Standing } from "./OverviewRow";
 import styles from "./WallScreen.module.css";
 
 /** The overview for a screen on the wall: large, without anything to press but the way out. */
-export function WallScreen({ rows, counts, error }: { rows: readonly ProcessRow[]; counts: OverviewCounts | undefined; error: Error | null }) {
+export function WallScreen({ rows, counts, error, onRetry }: { rows: readonly ProcessRow[]; counts: OverviewCounts | undefined; error: Error | null; onRetry: () => void }) {
   const navigate = useNavigate();
   const leave = () => void navigate({ to: "/", search: {} });
   useShortcut("Escape", leave);
@@ -47,8 +47,8 @@ export function WallScreen({ rows, counts, error }: { rows: readonly ProcessRow[
           <Icon name="cross" />
         </Link>
       </header>
-      {pending && <Loading rows={6} />}
-      {error && rows.length === 0 && <Problem error={error} />}
+      {pending && <Loading rows={6} label="Loading processes" />}
+      {error && rows.length === 0 && <Problem error={error} onRetry={onRetry} />}
       {!pending && !error && rows.length === 0 && <Empty title="No process is active yet" />}
       {counts && counts.processes > rows.length && <p className={styles.rest}>The {rows.length} that need a look first. The sentence above speaks of all.</p>}
       <ul className={clsx(styles.tiles, rows.length > 24 ? styles.dense : rows.length <= 4 && styles.few)}>

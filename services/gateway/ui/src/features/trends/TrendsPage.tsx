@@ -60,7 +60,7 @@ export function TrendsPage() {
         </Link>
       </SubNav>
       <TrendFilters search={search} processId={processId} processes={processes} steps={figures.data?.steps ?? []} onChange={change} />
-      {failure && !figures.data && <Problem error={failure} onRetry={() => void Promise.all([list.refetch(), figures.refetch(), trend.refetch()])} />}
+      {failure && !(figures.data && trend.data) && <Problem error={failure} onRetry={() => void Promise.all([list.refetch(), figures.refetch(), trend.refetch()])} />}
       {!failure && list.isSuccess && !processId && (
         <Card>
           <Empty icon="clock" title="There are no processes yet">
