@@ -131,7 +131,10 @@ def furnish(page: Page) -> None:
         send(page, "/users", {"username": username, "role": role})
     desk = {"channel_id": "operations-desk", "name": "Operations desk", "url": "https://hooks.example.com/steptrail"}
     billing = {"channel_id": "billing", "name": "Billing", "url": "https://billing.example.com/hooks/steptrail"}
-    for channel in (desk, billing):
+    email = {"host": "smtp.example.com", "username": "steptrail", "sender": "Steptrail <steptrail@example.com>",
+             "recipients": ["night-shift@example.com", "olga@example.com"]}  # fmt: skip
+    people = {"channel_id": "night-shift", "name": "Night shift", "kind": "email", "secret": "none", "email": email}
+    for channel in (desk, billing, people):
         send(page, "/channels", channel)
     trouble = ["failed", "stuck", "recovered"]
     send(page, "/rules", {"rule_id": "sales-trouble", "channel_id": "billing", "on": trouble, "category": "sales"})

@@ -7,6 +7,8 @@ _CRAWLER = "services/crawler/src/steptrail_crawler/adapters"
 _POLICY = "libs/common/tests/unit/test_egress.py"
 _HTTP = "services/crawler/tests/contract/test_http_kinds.py"
 _API = "services/crawler/tests/contract/test_api_call.py"
+_NOTIFIER = "services/notifier/src/steptrail_notifier/adapters"
+_MAIL = "services/notifier/tests/unit/test_mail.py"
 
 MUTANTS = (
     Mutant(
@@ -123,10 +125,24 @@ MUTANTS = (
     ),
     Mutant(
         "webhooks follow no redirects",
-        "services/notifier/src/steptrail_notifier/adapters/webhook.py",
+        f"{_NOTIFIER}/webhook.py",
         "follow_redirects=False",
         "follow_redirects=True",
         ("services/notifier/tests/unit/test_webhook.py::test_redirects_are_not_followed",),
+    ),
+    Mutant(
+        "mail goes to judged addresses",
+        f"{_NOTIFIER}/mail.py",
+        '        addresses = await self._policy.resolve(email.host, email.port, kind="smtp")\n',
+        "        addresses = [email.host]\n",
+        (f"{_MAIL}::test_inside_is_refused_when_it_is_sent",),
+    ),
+    Mutant(
+        "an account signs in encrypted or not at all",
+        f"{_NOTIFIER}/mail.py",
+        '            start_tls=email.security == "starttls",\n',
+        '            start_tls=None if email.security == "starttls" else False,\n',
+        (f"{_MAIL}::test_starttls_that_is_not_offered_ends_the_talk",),
     ),
     Mutant(
         "robots.txt is obeyed",

@@ -109,11 +109,11 @@ async def test_a_certificate_that_proves_nothing_gets_no_password(security: Any,
 @pytest.mark.req("NFR-014")
 async def test_starttls_that_is_not_offered_ends_the_talk() -> None:
     """Somebody in between may have cut the offer out: neither password nor message goes on in the open."""
-    with mail_server() as server:
-        attempt = await _send(_settings(server.port, security="starttls", username="u"), secret="p")
+    with mail_server(account=ACCOUNT) as server:
+        attempt = await _send(_settings(server.port, security="starttls", username=ACCOUNT[0]), secret=ACCOUNT[1])
     assert attempt.error is not None
     assert "STARTTLS" in attempt.error
-    assert server.got == []
+    assert (server.got, server.sign_ins) == ([], [])
 
 
 @pytest.mark.req("NFR-012")

@@ -13,7 +13,7 @@ type Props = {
   errors: Readonly<Record<string, string>>;
 };
 
-const ENCRYPTION = SECURITIES.map(([name, words, port]) => [name, `${words}, port ${port}`] as const);
+const ENCRYPTION = SECURITIES.map(([name, words, port]) => [name, `${words} (usually port ${port})`] as const);
 
 /** Through which mail server, who writes, who reads. */
 export function MailFields({ draft, onChange, secret, secretSet, onSecret, errors }: Props) {
@@ -58,8 +58,8 @@ export function MailFields({ draft, onChange, secret, secretSet, onSecret, error
               maxLength={500}
             />
           </div>
-          <details className={styles.more} open={draft.authority !== "" || errors["email.ca_certificate"] !== undefined || undefined}>
-            <summary>Certificate of its own authority</summary>
+          <details className={styles.more} open={errors["email.ca_certificate"] !== undefined || undefined}>
+            <summary>Certificate of its own authority{draft.authority && " (set)"}</summary>
             <TextArea
               label="Authority (PEM)"
               hideLabel
