@@ -56,9 +56,11 @@ def noop_distributed(folder: Path, servers: Servers, *, settings: Mapping[str, s
         variables = {"PYTHONPATH": str(Path.cwd()), **(settings or {})}
         worker = ServiceProcess("noop", command, variables, port, "/readyz")
         worker.start()
+        product.processes["noop"] = worker  # its processor time and memory belong to the product's
         try:
             yield product
         finally:
+            del product.processes["noop"]
             worker.discard()
 
 
