@@ -208,6 +208,16 @@ MUTANTS = (
         ("libs/common/tests/unit/test_replays.py::test_it_asks_at_the_start_and_again_when_told",),
     ),
     Mutant(
+        "a page of a replay that was not confirmed goes again by itself",
+        "services/orchestrator/src/steptrail_orchestrator/handlers/replaying.py",
+        "    for pause in PAUSES_SECONDS:\n",
+        "    for pause in PAUSES_SECONDS[:0]:\n",
+        (
+            "services/orchestrator/tests/integration/test_replays.py"
+            "::test_a_page_that_was_not_confirmed_goes_again_by_itself",
+        ),
+    ),
+    Mutant(
         "reports count an event once",
         f"{_REPORTING}/domain/facts.py",
         "    if not run.seen.add(event.seq):\n",

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 from steptrail_common.bus.inprocess import InProcessBus
-from steptrail_common.bus.port import Delivery, Destination, Message, Subscription
+from steptrail_common.bus.port import Delivery, Destination, Message, PublishFailed, Subscription
 from steptrail_common.contracts.events import read_events
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.contracts.replays import REPLAYS_QUEUE, ReplayRequest
+from steptrail_orchestrator.handlers import replaying
 
 QUEUE = "steptrail.reporting.v1"
 
@@ -78,3 +79,25 @@ async def test_a_request_that_is_none_is_parked(bench: Any) -> None:
     await bus.close()
     run = await here.ended(await here.start_run())
     assert len(await told_again(here, 5)) == len(await here.events(run["run_id"]))
+
+
+@pytest.mark.req("NFR-006")
+async def test_a_page_that_was_not_confirmed_goes_again_by_itself(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages before it are not told once more: a long log would flood the queue with each confirm that is lost."""
+    here = await bench()
+    here.save({"id": "one"})
+    logged = await here.events((await here.ended(await here.start_run()))["run_id"])
+    monkeypatch.setattr(replaying, "PAGE_EVENTS", 1)
+    publish, pages = InProcessBus.publish, 0
+
+    async def losing(bus: InProcessBus, messages: Sequence[tuple[Destination, Message]]) -> None:
+        nonlocal pages
+        await publish(bus, messages)
+        if any(destination.queue == QUEUE for destination, _ in messages):
+            pages += 1
+            if pages % 2:
+                raise PublishFailed("the confirm was lost")
+
+    monkeypatch.setattr(InProcessBus, "publish", losing)
+    heard = await told_again(here, 2 * len(logged))
+    assert [number for _, number, _ in heard] == [event["seq"] for event in logged for _ in range(2)]

@@ -1,11 +1,12 @@
 """Telling events again to a consumer that may have lost some, straight from the log."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
 from steptrail_common import telemetry
-from steptrail_common.bus.port import Bus, Delivery, Destination, Message, Reject
+from steptrail_common.bus.port import Bus, Delivery, Destination, Message, PublishFailed, Reject
 from steptrail_common.contracts.events import CONTENT_TYPE, CloudEvent, envelope
 from steptrail_common.contracts.orchestrator import RunEvent
 from steptrail_common.contracts.replays import ReplayRequest
@@ -14,6 +15,8 @@ from steptrail_orchestrator.domain.schedules import MISSED, missed_envelope
 from steptrail_orchestrator.ports import RunReader, ScheduleStore
 
 PAGE_EVENTS = 500
+PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)
+"""Before a page is published again."""
 
 
 async def replay(deliveries: Sequence[Delivery], *, reader: RunReader, schedules: ScheduleStore, bus: Bus) -> None:
@@ -51,7 +54,15 @@ async def _missed_starts(wanted: ReplayRequest, *, schedules: ScheduleStore, bus
 
 
 async def _tell(wanted: ReplayRequest, events: Sequence[CloudEvent], bus: Bus) -> None:
-    await bus.publish([(Destination(queue=wanted.queue), _message(event)) for event in events])
+    """A page that was not confirmed goes again by itself: to begin anew would tell all before it once more."""
+    messages = [(Destination(queue=wanted.queue), _message(event)) for event in events]
+    for pause in PAUSES_SECONDS:
+        try:
+            return await bus.publish(messages)
+        except PublishFailed as error:
+            telemetry.log.info("replay.page_again", queue=wanted.queue, detail=str(error))
+            await asyncio.sleep(pause)
+    await bus.publish(messages)
 
 
 def _envelope(event: RunEvent) -> CloudEvent:
