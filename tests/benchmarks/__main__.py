@@ -82,6 +82,8 @@ def startup_seconds(folder: Path) -> float:
 async def of_product(product: Product, chromium: str | None, *, runs: int, rounds: int) -> dict[str, float]:
     await measures.define(product)
     await measures.throughput(product, runs=10)
+    if "postgres" in product.servers:
+        await measures.analyze(product.servers["postgres"].url)
     before = measures.cpu_seconds(product.processes.values())
     many = [await measures.throughput(product, runs=runs) for _ in range(rounds)]
     cpu = measures.cpu_seconds(product.processes.values()) - before

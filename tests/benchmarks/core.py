@@ -85,6 +85,7 @@ async def measure(found: Core, *, runs: int, rounds: int, queued: int = 0) -> di
     database = await asyncpg.connect(found.database.replace("+asyncpg", ""))
     try:
         await _round(found, database, 10)
+        await measures.analyze(found.database)
         before = cpu_seconds(found)
         many = [await _round(found, database, runs) for _ in range(rounds)]
         spent = {name: after - before[name] for name, after in cpu_seconds(found).items()}

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
+import asyncpg
 import httpx2
 import psutil
 from playwright.async_api import async_playwright
@@ -25,6 +26,17 @@ def api(product: Product) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=200)
     headers = {"Authorization": f"Bearer {product.token}"}
     return httpx2.AsyncClient(base_url=f"{product.url}/api/v1", headers=headers, timeout=60, limits=limits)
+
+
+async def analyze(server_url: str) -> None:
+    """What PostgreSQL does by itself a minute after tables began to fill; until then its plans are made for empty ones."""
+    server = await asyncpg.connect(server_url.replace("+asyncpg", ""))
+    names = await server.fetch("select datname from pg_database where datallowconn and not datistemplate")
+    await server.close()
+    for name in names:
+        database = await asyncpg.connect(server_url.replace("+asyncpg", ""), database=name["datname"])
+        await database.execute("analyze")
+        await database.close()
 
 
 async def define(product: Product) -> None:
