@@ -115,7 +115,7 @@ def test_an_account_that_can_write_is_confirmed_by_name(product: Product, page: 
 
 @pytest.mark.req("FR-012")
 def test_a_target_that_does_not_answer_says_why(product: Product, page: Page) -> None:
-    """The test of a connection to nothing ends with a sentence, not with a stack trace."""
+    """The test of a connection to nothing ends with a sentence, not with a stack trace, and is not forgotten."""
     made = f"nowhere-{uuid4().hex[:8]}"
     missing = str(Path(product.folder) / "not-there")
     with product.client() as client:
@@ -124,6 +124,10 @@ def test_a_target_that_does_not_answer_says_why(product: Product, page: Page) ->
     page.goto(f"/connections/{made}")
     page.get_by_role("button", name="Test connection").click()
     expect(page.get_by_text("It does not work")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("It does not work")).to_be_visible()
+    page.goto("/connections")
+    expect(page.get_by_role("row").filter(has_text=made)).to_contain_text("test failed")
     with product.client() as client:
         assert client.delete(f"/connections/{made}").status_code == 204
 

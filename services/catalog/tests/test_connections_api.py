@@ -136,12 +136,30 @@ async def test_found_rights_are_shown_until_the_connection_changes(catalog: Any)
     """What a worker found belongs to the settings it tried."""
     created = await catalog.connect()
     rights = {"level": "read_only", "detail": "may select", "checked_at": "2026-11-20T12:00:00Z"}
-    rights |= {"accepted_by": None, "accepted_at": None}
+    rights |= {"accepted_by": None, "accepted_at": None, "failure": None, "failed_at": None}
     assert (await catalog.api.put("/connections/erp/rights", json=rights)).status_code == 204
     view = (await catalog.api.get("/connections/erp")).json()
     assert (view["rights"], view["version"]) == (rights, 1)
     body = {"connection_id": "erp", "name": "New", "settings": created.json()["settings"]}
     assert (await catalog.api.put("/connections/erp", json=body)).json()["rights"]["level"] == "unknown"
+
+
+@pytest.mark.req("FR-012")
+async def test_a_failed_test_is_kept_beside_what_was_found_before(catalog: Any) -> None:
+    """Until one works; an account that was accepted stays accepted."""
+    await catalog.connect()
+    path = "/connections/erp/rights"
+    found = {"level": "can_write", "detail": "may insert", "checked_at": "2026-11-20T12:00:00Z"}
+    assert (await catalog.api.put(path, json=found)).status_code == 204
+    assert (await catalog.api.post(f"{path}/accept")).status_code == 200
+    failed = {"level": "unknown", "detail": "", "failure": "refused", "failed_at": "2026-11-21T12:00:00Z"}
+    assert (await catalog.api.put(path, json=failed)).status_code == 204
+    kept = (await catalog.api.get("/connections/erp")).json()["rights"]
+    assert (kept["level"], kept["accepted_by"], kept["failure"]) == ("can_write", "ada", "refused")
+    assert kept["failed_at"] == "2026-11-21T12:00:00Z"
+    assert (await catalog.api.put(path, json=found)).status_code == 204
+    kept = (await catalog.api.get("/connections/erp")).json()["rights"]
+    assert (kept["accepted_by"], kept["failure"], kept["failed_at"]) == ("ada", None, None)
 
 
 @pytest.mark.req("NFR-012")

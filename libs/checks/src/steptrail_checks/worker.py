@@ -143,7 +143,11 @@ class WorkerLoop:
             raise Unavailable("the message broker is not connected")
 
     async def close(self) -> None:
-        """Give back what the kinds hold."""
+        """Say goodbye, so that nobody misses this worker, and give back what the kinds hold."""
+        try:
+            await self._heartbeat([], leaving=True)
+        except PublishFailed as error:
+            log.warning("heartbeat.unconfirmed", detail=str(error))
         for kind in self._kinds:
             await kind.close()
         await self._politeness.close()
@@ -163,7 +167,7 @@ class WorkerLoop:
             if self._begun - self._told:
                 return
 
-    async def _heartbeat(self, requests: Sequence[StepRequest]) -> None:
+    async def _heartbeat(self, requests: Sequence[StepRequest], *, leaving: bool = False) -> None:
         told = set(self._begun)
         beat = Heartbeat(
             worker_id=self._worker_id,
@@ -181,6 +185,7 @@ class WorkerLoop:
                 )
                 for item in requests
             ],
+            leaving=leaving,
         )
         message = Message(beat.model_dump_json().encode(), dedup_id=uuid4().hex)
         await self._bus.publish([(Destination(queue=HEARTBEATS_QUEUE), message)])

@@ -191,6 +191,15 @@ async def ok(context: CheckContext) -> Observation:
     return seen(evidence=[EvidenceDraft("response", "Response", "text/plain", b"body")])
 
 
+async def test_a_worker_that_stops_says_goodbye(tmp_path: Path) -> None:
+    """Its last heartbeat says that it leaves, so that nobody misses it."""
+    async with worker(ok, tmp_path) as desk:
+        await until(lambda: bool(desk.beats))
+        assert not any(beat.leaving for beat in desk.beats)
+    await until(lambda: desk.beats[-1].leaving)
+    assert (desk.beats[-1].worker_id, desk.beats[-1].leases) == ("worker-1", [])
+
+
 @pytest.mark.req("FR-008")
 async def test_a_request_becomes_one_result_with_captures_and_evidence(tmp_path: Path) -> None:
     """Token and attempt come back; evidence is stored and hashed before the result is sent."""

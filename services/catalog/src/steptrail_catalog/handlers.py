@@ -218,9 +218,12 @@ async def delete_connection(connection_id: str, *, by: str, stores: Stores) -> N
 
 
 async def keep_rights(connection_id: str, found: ConnectionRights, *, stores: Stores) -> None:
-    """Keep what a worker found. That an account that can write was accepted stays while it can. Raises `NotFound`."""
+    """Keep what a worker found. That an account that can write was accepted stays while it can. A test that failed
+    is kept beside what was found before. Raises `NotFound`."""
     before = ConnectionRights.model_validate((await stores.connections.get(connection_id)).rights)
-    if found.level == before.level:
+    if found.failure is not None:
+        found = before.model_copy(update={"failure": found.failure, "failed_at": found.failed_at})
+    elif found.level == before.level:
         found = found.model_copy(update={"accepted_by": before.accepted_by, "accepted_at": before.accepted_at})
     await stores.connections.store_rights(connection_id, found.model_dump(mode="json"))
 

@@ -102,7 +102,8 @@ class RunStore(Protocol):
         """Until the earliest wake-up of an open run; negative if it is late, None if no run is open."""
 
     async def beat(self, heartbeats: Sequence[Heartbeat], *, lease_seconds: float, grace_seconds: float) -> None:
-        """Note that workers live and renew their leases. A lease whose attempt is over or locked is passed over."""
+        """Note that workers live and renew their leases; forget those that leave. A lease whose attempt is over or
+        locked is passed over."""
 
     async def prune(self, *, older_than_seconds: float) -> None:
         """Forget message ids and workers that have been silent for so long, and idempotency keys after a day."""

@@ -331,6 +331,19 @@ async def test_a_lease_is_renewed_but_never_beyond_timeout_and_grace(here: Here)
     assert (row.lease_until - row.started_at).total_seconds() == pytest.approx(3.0, abs=0.01)
 
 
+async def test_a_worker_that_leaves_is_forgotten(here: Here) -> None:
+    """One that stops in good order is not missed; the others still live."""
+    stays, leaves = (
+        Heartbeat(worker_id=name, version="1", check_types=["api_call"], load=0, capacity=1)
+        for name in ("stays", "leaves")
+    )
+    await here.one.beat([stays, leaves], lease_seconds=1.0, grace_seconds=1.0)
+    assert {"stays", "leaves"} <= {worker.worker_id for worker in await here.reader.workers()}
+    await here.one.beat([leaves.model_copy(update={"leaving": True})], lease_seconds=1.0, grace_seconds=1.0)
+    left = {worker.worker_id for worker in await here.reader.workers()}
+    assert ("stays" in left, "leaves" in left) == (True, False)
+
+
 async def test_cancel_and_an_answer_at_the_same_moment_agree(here: Here) -> None:
     """Whoever comes first: the run ends once, nothing starts after a cancel, no event number is missing."""
     for _ in range(5):

@@ -37,6 +37,7 @@ class World:
         self.known = list(connections)
         self.asked: list[str] = []
         self.kept: list[str] = []
+        self.failed: list[str] = []
         self._worker, self._answers = worker, answers
         self.deleted: set[str] = set()
         self.claimed: dict[str, tuple[int, float]] = {}
@@ -52,7 +53,7 @@ class World:
         return SealedConnection(connection_id=connection_id, settings=view.settings)
 
     async def store_rights(self, connection_id: str, rights: ConnectionRights) -> None:
-        self.kept.append(connection_id)
+        (self.kept if rights.failure is None else self.failed).append(connection_id)
 
     async def now(self) -> datetime:
         return NOW
@@ -106,7 +107,7 @@ async def test_one_that_cannot_be_signed_in_to_is_asked_once_a_day() -> None:
     assert await inspector(world).look() == 0, "not even after a restart, or by another replica"
     world.known = [world.known[0].model_copy(update={"version": 2})]
     assert await looking.look() == 1
-    assert world.kept == []
+    assert (world.kept, world.failed) == ([], ["wrong", "wrong"]), "why it failed is kept, what it may do is not known"
 
 
 async def test_without_a_worker_it_is_asked_when_one_comes() -> None:

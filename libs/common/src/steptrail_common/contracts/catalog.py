@@ -119,13 +119,15 @@ class SecretState(Contract):
 
 
 class ConnectionRights(Contract):
-    """What the account behind a connection may do, as a worker found it."""
+    """What the account behind a connection may do, as a worker found it, and why the last test found nothing."""
 
     level: Literal["unknown", "read_only", "can_write", "superuser"]
     detail: str
     checked_at: Timestamp | None = None
     accepted_by: str | None = Field(default=None, description="Who accepted that the account can write")
     accepted_at: Timestamp | None = None
+    failure: str | None = Field(default=None, description="Why the last test failed; null once one works")
+    failed_at: Timestamp | None = None
 
 
 class ConnectionView(Contract):

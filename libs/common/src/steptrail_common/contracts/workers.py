@@ -141,6 +141,7 @@ class Heartbeat(Event):
     load: int = Field(description="Attempts under way")
     capacity: int
     leases: list[Lease] = []
+    leaving: bool = Field(default=False, description="The last one: the worker stops in good order")
 
 
 class KeyRequest(Contract, defer_build=True):

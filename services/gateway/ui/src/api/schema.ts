@@ -2124,7 +2124,7 @@ export interface components {
         };
         /**
          * ConnectionRights
-         * @description What the account behind a connection may do, as a worker found it.
+         * @description What the account behind a connection may do, as a worker found it, and why the last test found nothing.
          */
         ConnectionRights: {
             /** Accepted At */
@@ -2138,6 +2138,13 @@ export interface components {
             checked_at?: string | null;
             /** Detail */
             detail: string;
+            /** Failed At */
+            failed_at?: string | null;
+            /**
+             * Failure
+             * @description Why the last test failed; null once one works
+             */
+            failure?: string | null;
             /**
              * Level
              * @enum {string}

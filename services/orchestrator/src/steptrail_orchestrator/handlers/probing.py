@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from steptrail_common.contracts.catalog import ConnectionTest
+from steptrail_common.contracts.catalog import ConnectionRights, ConnectionTest
 from steptrail_common.contracts.connections import TRIED_BY
 from steptrail_common.contracts.definition import Step
 from steptrail_common.contracts.events import new_token
@@ -86,18 +86,23 @@ def _is_text(piece: Evidence) -> bool:
 async def test_connection(
     connection_id: str, *, catalog: Catalog, reader: RunReader, prober: Prober, live_seconds: float
 ) -> ConnectionTest:
-    """Have a worker try a connection and keep what its account may do. Raises `NotFound`, `Unavailable`."""
+    """Have a worker try a connection; keep what its account may do, or why that failed. Raises `NotFound`,
+    `Unavailable`."""
     connection = await catalog.connection(connection_id)
     check_type = TRIED_BY.get(connection.settings.kind, "db_query")
     await _require_worker(check_type, reader, live_seconds)
     answer = await prober.ask(check_type, connection=connection, timeout_seconds=_TEST_SECONDS)
-    if answer.connection_test is None:
+    tested, now = answer.connection_test, await reader.now()
+    if tested is None:
         raise Unavailable("the worker gave no answer; try again")
-    if answer.connection_test.rights is not None:
-        rights = answer.connection_test.rights.model_copy(update={"checked_at": await reader.now()})
+    if tested.rights is not None:
+        rights = tested.rights.model_copy(update={"checked_at": now})
         await catalog.store_rights(connection_id, rights)
-        return answer.connection_test.model_copy(update={"rights": rights})
-    return answer.connection_test
+        return tested.model_copy(update={"rights": rights})
+    if not tested.ok:
+        failed = ConnectionRights(level="unknown", detail="", failure=tested.message, failed_at=now)
+        await catalog.store_rights(connection_id, failed)
+    return tested
 
 
 def _pretended(

@@ -103,6 +103,7 @@ export function ConnectionPage() {
             )}
             <div aria-live="polite">
               {test.data && <TestResult result={test.data} />}
+              {!test.data && connection.rights.failure != null && <TestResult result={{ ok: false, message: connection.rights.failure }} at={connection.rights.failed_at} />}
               {test.error && <Problem compact error={test.error} />}
             </div>
             <h2>Used by</h2>

@@ -4,9 +4,16 @@ import { Sign } from "@/components/Sign";
 import { Ago } from "@/components/Time";
 import { isDatabase, RIGHTS } from "@/lib/connection";
 
-/** What the account behind a connection may do. Green reads, amber writes, red may do everything. */
+/** What the account behind a connection may do. Green reads, amber writes, red may do everything, or its last test failed. */
 export function RightsSign({ rights }: { rights: ConnectionRights }) {
   const { tone, word } = RIGHTS[rights.level];
+  if (rights.failure != null) {
+    return (
+      <Sign tone="failed" title={rights.failure}>
+        test failed{rights.failed_at && <> <Ago at={rights.failed_at} /></>}
+      </Sign>
+    );
+  }
   return (
     <Sign tone={tone} icon={rights.level === "unknown" ? "question" : "shield"} title={rights.detail}>
       {rights.level === "unknown" && !rights.checked_at ? "not tested" : word}

@@ -115,8 +115,10 @@ class SqlRunStore:
         async with available(), writing(self._engine) as connection:
             now = await _clock(connection)
             changing = rows.columns(workers, "worker_id")
-            values = [_worker_values(newest[worker_id], now) for worker_id in sorted(newest)]
-            await connection.execute(upsert(connection, workers, changing), values)
+            if values := [_worker_values(newest[name], now) for name in sorted(newest) if not newest[name].leaving]:
+                await connection.execute(upsert(connection, workers, changing), values)
+            if left := [rows.clean(name) or "" for name in newest if newest[name].leaving]:
+                await connection.execute(sa.delete(workers).where(one_of(connection, workers.c.worker_id, left)))
             if leases:
                 await _renew(connection, leases, lease_seconds, grace_seconds)
 
