@@ -60,7 +60,7 @@ def test_a_step_tried_again_says_which_attempt_it_is_and_when_the_next_comes(pro
     expect(step(page, "order")).to_contain_text("retry in")
     expect(step(page, "after")).to_contain_text("queued")
     expect(step(page, "order")).to_contain_text("2nd of 3 attempts")
-    expect(verdict(page)).to_contain_text("All 2 steps passed")
+    expect(verdict(page)).to_contain_text("Both steps passed")
     expect(step(page, "order")).to_contain_text("3rd of 3 attempts")
 
 

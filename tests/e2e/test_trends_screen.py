@@ -37,7 +37,7 @@ def test_trends_show_what_reporting_measured(product: Product, page: Page) -> No
     page.get_by_text("The same days as a table").click()
     expect(page.get_by_role("table", name="Days").get_by_role("row").nth(1)).to_be_visible()
 
-    slow.get_by_role("button", name="Its trend: Payment was captured").click()
+    slow.get_by_role("button", name="Trend: Payment was captured").click()
     expect(page.get_by_role("img", name="Success rate of step 3")).to_be_visible()
     expect(page.get_by_label("Step", exact=True)).to_have_value("payment")
     page.reload()

@@ -103,7 +103,7 @@ NO_RETRY = {"retry": {"count": 0, "interval": "1s"}}
     ("story", "status", "steps", "said"),
     [
         (lambda: Story(A).answer(), "success", "success", "The only step passed in 0.5 s."),
-        (lambda: Story(A, B).answer().answer(), "success", "success success", "All 2 steps passed in 1.0 s."),
+        (lambda: Story(A, B).answer().answer(), "success", "success success", "Both steps passed in 1.0 s."),
         (
             lambda: Story(A, B | {"enabled": False}).answer(),
             "success", "success skipped", "1 of 2 steps passed, 1 skipped, in 0.5 s.",

@@ -11,11 +11,12 @@ const STATE: Record<IncidentState, { tone: Tone; word: string }> = {
 
 export const incidentState = (state: IncidentState) => STATE[state];
 
-/** `stops 12 keys of 3 processes`; of one that is over: `stopped …`. */
+/** `stops 12 keys of 3 processes`, `stops 3 processes` where each is stopped once; of one that is over: `stopped …`. */
 export function reach({ state, processes, keys_open, process_count }: Pick<Incident, "state" | "processes" | "keys_open" | "process_count">): string {
   const over = state === "resolved";
   const keys = over ? processes.reduce((sum, one) => sum + one.keys, 0) : keys_open;
-  return `${over ? "stopped" : "stops"} ${plural(keys, "key")} of ${plural(process_count, "process", "processes")}`;
+  const whom = plural(process_count, "process", "processes");
+  return `${over ? "stopped" : "stops"} ${keys > process_count ? `${plural(keys, "key")} of ` : ""}${whom}`;
 }
 
 const WHAT: Record<IncidentView["timeline"][number]["what"], string> = {

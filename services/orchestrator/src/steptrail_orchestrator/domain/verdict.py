@@ -79,7 +79,8 @@ def _all_well(chain: Chain, run: RunState, steps: Mapping[str, StepState], now: 
     if skipped or passed != len(chain.steps):
         lead = f"{passed} of {len(chain.steps)} steps passed"
         return _said(lead, None, f", {len(chain.steps) - passed} skipped, in {took}.")
-    return _said("The only step passed" if passed == 1 else f"All {passed} steps passed", None, f" in {took}.")
+    whole = {1: "The only step passed", 2: "Both steps passed"}.get(passed, f"All {passed} steps passed")
+    return _said(whole, None, f" in {took}.")
 
 
 def _under_way(chain: Chain, steps: Mapping[str, StepState], now: datetime) -> Verdict:

@@ -68,7 +68,7 @@ export function BoardPage() {
         </Link>
         {mayTake && taken && (
           <Button look="primary" busy={take.isPending} onClick={() => take.mutate()}>
-            {take.isPending ? "Asking…" : "Take it anew"}
+            {take.isPending ? "Asking…" : "Refresh"}
           </Button>
         )}
       </header>

@@ -1,8 +1,8 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { revisionsQuery } from "@/api/queries";
-import { Button } from "@/components/Button";
-import { Loading, Problem } from "@/components/States";
+import { Listing } from "@/components/Listing";
+import { Empty } from "@/components/States";
 import { Ago } from "@/components/Time";
 import styles from "./DefinitionPage.module.css";
 
@@ -11,9 +11,7 @@ export function Revisions({ processId, current, shown }: { processId: string; cu
   const query = useInfiniteQuery(revisionsQuery(processId));
   const items = query.data?.pages.flatMap((page) => page.items) ?? [];
   return (
-    <>
-      {query.isPending && <Loading rows={3} label="Loading revisions" />}
-      {query.isError && <Problem compact error={query.error} onRetry={() => void query.refetch()} />}
+    <Listing read={query} count={items.length} label="revisions" rows={3} empty={<Empty title="No revision is kept" />}>
       <ol className={styles.revisions}>
         {items.map((item) => (
           <li key={item.revision} aria-current={item.revision === shown || undefined}>
@@ -30,11 +28,6 @@ export function Revisions({ processId, current, shown }: { processId: string; cu
           </li>
         ))}
       </ol>
-      {query.hasNextPage && (
-        <Button busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-          Show more
-        </Button>
-      )}
-    </>
+    </Listing>
   );
 }

@@ -56,6 +56,7 @@ export function RevisionsDialog({ processId, current, text, dirty, onRestored, o
         </ol>
         <div>
           {revision.isError && <Problem compact error={revision.error} onRetry={() => void revision.refetch()} />}
+          {revision.isLoading && <Loading rows={4} label="Loading the revision" />}
           {revision.data && <TextDiff before={revision.data.source_yaml} after={text} beforeName={`revision ${shown}`} afterName={dirty ? "as it is in the editor" : `revision ${current}`} />}
         </div>
       </div>

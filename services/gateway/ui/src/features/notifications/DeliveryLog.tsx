@@ -15,6 +15,7 @@ import { plural } from "@/lib/format";
 import { answerParts, deliveryState, momentWord } from "@/lib/notifications";
 import type { NotificationsSearch } from "@/lib/search";
 import styles from "./Notifications.module.css";
+import { ProcessName } from "./ProcessName";
 
 const STATES: [string, string][] = [
   ["", "Any state"],
@@ -75,7 +76,7 @@ function Told({ item }: { item: Delivery }) {
   ) : (
     word
   );
-  return <Named name={name} about={item.process_id ?? undefined} />;
+  return <Named name={name} about={item.process_id && <ProcessName processId={item.process_id} />} />;
 }
 
 function Became({ item }: { item: Delivery }) {

@@ -14,6 +14,7 @@ import { Sign } from "@/components/Sign";
 import { Empty } from "@/components/States";
 import { momentsText, patienceText } from "@/lib/notifications";
 import styles from "./Notifications.module.css";
+import { ProcessName } from "./ProcessName";
 import { RuleDialog } from "./RuleDialog";
 
 type Open = { what: "new" } | { what: "change" | "delete"; rule: NotifyRule } | null;
@@ -107,7 +108,7 @@ function Scope({ rule }: { rule: NotifyRule }) {
   if (rule.process_id) {
     return (
       <Link to="/processes/$processId" params={{ processId: rule.process_id }}>
-        {rule.process_id}
+        <ProcessName processId={rule.process_id} />
       </Link>
     );
   }

@@ -79,6 +79,7 @@ export function ProcessPage({ processId, runId, selection, onSelect, onOpenRun, 
           }}
         />
       )}
+      {process.isError && !process.data && <Problem compact error={{ message: `The definition could not be read: ${process.error.message}` }} onRetry={() => void process.refetch()} />}
       {run.isError && <Problem compact error={run.error} onRetry={() => void run.refetch()} />}
       <Progress steps={shown.steps} />
       <div className={styles.two} aria-busy={swapping || undefined} onPointerDown={pin} onKeyDown={pin}>

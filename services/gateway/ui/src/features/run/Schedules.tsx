@@ -7,7 +7,7 @@ import { CronWords } from "@/components/CronWords";
 import { Icon } from "@/components/Icon";
 import { Card } from "@/components/Page";
 import { Sign } from "@/components/Sign";
-import { Problem } from "@/components/States";
+import { Loading, Problem } from "@/components/States";
 import { Ago, Exact } from "@/components/Time";
 import { formatExact, plural } from "@/lib/format";
 import { usePreferences } from "@/lib/preferences";
@@ -23,6 +23,13 @@ export function Schedules({ processId, definition }: { processId: string; defini
     return (
       <Card className={styles.card} aria-label="Schedules">
         <Problem compact error={query.error} onRetry={() => void query.refetch()} />
+      </Card>
+    );
+  }
+  if (query.isPending && definition?.schedule?.length) {
+    return (
+      <Card className={styles.card} aria-label="Schedules">
+        <Loading rows={definition.schedule.length} label="Loading the schedules" />
       </Card>
     );
   }

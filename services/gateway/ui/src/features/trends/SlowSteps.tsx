@@ -27,8 +27,8 @@ export function SlowSteps({ steps, chosen, onChoose }: { steps: readonly StepFig
       title: "What to do",
       look: "act",
       cell: (step) => (
-        <Button look="quiet" aria-pressed={step.step_id === chosen} aria-label={`${step.step_id === chosen ? "Whole runs" : "Its trend"}: ${step.name}`} onClick={() => onChoose(step.step_id === chosen ? undefined : step.step_id)}>
-          {step.step_id === chosen ? "Whole runs" : "Its trend"}
+        <Button look="quiet" aria-pressed={step.step_id === chosen} aria-label={`${step.step_id === chosen ? "Whole runs" : "Trend"}: ${step.name}`} onClick={() => onChoose(step.step_id === chosen ? undefined : step.step_id)}>
+          {step.step_id === chosen ? "Whole runs" : "Trend"}
         </Button>
       ),
     },
