@@ -28,7 +28,8 @@ export function RightsWords({ rights, kind, accepting }: { rights: ConnectionRig
   return (
     <>
       <RightsSign rights={rights} />
-      <p>
+      <p hidden={rights.failure != null && !rights.checked_at}>
+        {rights.failure != null && `Before: ${RIGHTS[rights.level].word} · `}
         {rights.detail}
         {rights.checked_at && (
           <>
