@@ -16,7 +16,7 @@ def test_the_board_leads_from_the_funnel_to_a_key_and_its_run(product: Product, 
     product.check(PROCESS, "4711")
     page.goto(f"/processes/{PROCESS}")
     page.get_by_role("link", name="Stuck board", exact=True).click()
-    page.get_by_role("button", name="Take").click()
+    page.get_by_role("button", name="Refresh").click()
     verdict = page.get_by_test_id("board-verdict")
     expect(verdict).to_contain_text("3 of 7 open keys wait")
     expect(verdict).to_contain_text("Invoice was written")
@@ -48,7 +48,7 @@ def test_viewers_read_the_board_and_take_none(product: Product, browser: Browser
     with browsing(product, browser, person(product, "viewer")) as page:
         page.goto(f"/processes/{PROCESS}/stuck-board")
         expect(page.get_by_test_id("board-verdict")).to_contain_text("open keys wait")
-        expect(page.get_by_role("button", name="Take")).to_have_count(0)
+        expect(page.get_by_role("button", name="Refresh")).to_have_count(0)
         expect(page.get_by_role("button", name="Check")).to_have_count(0)
         taken = page.get_by_text("Taken").get_by_role("time")
         before = taken.get_attribute("datetime")
