@@ -19,6 +19,7 @@ CONNECTS = frozenset(
 KNOWN = {
     "libs/common/src/steptrail_common/egress.py": "the door itself",
     "libs/common/src/steptrail_common/web/client.py": "our own services, by addresses from the settings",
+    "libs/common/src/steptrail_common/web/transport.py": "how those requests travel",
     "services/crawler/src/steptrail_crawler/adapters/failures.py": "names the libraries' errors, connects to nothing",
 }
 

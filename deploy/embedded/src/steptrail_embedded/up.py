@@ -2,14 +2,13 @@
 
 import asyncio
 import gc
-import importlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 
 import httpx2
 import uvloop
-from steptrail_common import telemetry
+from steptrail_common import cel, telemetry
 from steptrail_common.service import serve
 from steptrail_gateway.service import create_api_token, create_sign_in_link
 
@@ -64,7 +63,7 @@ async def _welcome(
         await install(embedded.catalog, shop_url, options.data.demo)
     options.data.write_access(url, await _command_line_token(options, embedded))
     announce(url, url + await create_sign_in_link(embedded.gateway, ADMINISTRATOR))
-    await asyncio.to_thread(importlib.import_module, "cel")  # the first check need not wait for it
+    await asyncio.to_thread(cel.load)  # the first check need not wait for it
 
 
 async def _command_line_token(options: Options, embedded: Embedded) -> str:

@@ -110,7 +110,7 @@ async def test_more_than_five_tabs_are_closed(shop: Shop) -> None:
     assert int(str(found(result, "Tabs closed")).split(",")[0]) >= 4
 
 
-NAMED = b"this is a file; "
+FILE_TEXT = b"this is a file; "
 """What the files of this test are full of. Zeros would do no good: the browser's own shared memory begins with them."""
 
 
@@ -123,9 +123,9 @@ async def test_nothing_is_downloaded(shop: Shop) -> None:
         nonlocal sent
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-disposition: attachment; filename=a.bin\r\n\r\n")
         while True:
-            writer.write(NAMED * 4_096)
+            writer.write(FILE_TEXT * 4_096)
             await writer.drain()
-            sent += len(NAMED) * 4_096
+            sent += len(FILE_TEXT) * 4_096
 
     shop.site.routes |= {"/endless": endless, "/small": _attachment()}
     named = await shop.show(f"{shop.site.url}/endless")
@@ -135,13 +135,13 @@ async def test_nothing_is_downloaded(shop: Shop) -> None:
     document.body.id = 'done'"""
     result = await shop.show(shop.page("/evil", f"<body><script>{script}</script>"), wait_for="#done")
     assert result.ok, result.message
-    kept = [path for path in shop.pool._all[-1].home.rglob("*") if path.is_file() and NAMED in _start(path)]
+    kept = [path for path in shop.pool._all[-1].home.rglob("*") if path.is_file() and FILE_TEXT in _start(path)]
     assert kept == []
     assert sent < 100 * 1024 * 1024
 
 
 def _attachment() -> Raw:
-    return answer(NAMED * 100, content_disposition="attachment; filename=b.bin")
+    return answer(FILE_TEXT * 100, content_disposition="attachment; filename=b.bin")
 
 
 def _start(path: Path) -> bytes:

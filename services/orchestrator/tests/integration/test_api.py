@@ -162,6 +162,8 @@ async def test_every_event_goes_to_the_exchange_as_a_cloudevent(bench: Any) -> N
     await here.ended(run_id)
     logged = await here.events(run_id)
     await here.eventually(lambda: len(heard) >= len(logged))
+    # At least once: after a pause of the whole machine the table may tell again what left from memory.
+    heard = list({delivery.message.dedup_id: delivery for delivery in reversed(heard)}.values())[::-1]
     told = [read_events(delivery.message.body)[0] for delivery in heard]
     assert [event for _, event in told] == [RunEvent.model_validate(event) for event in logged]
     assert heard[0].routing_key == "run.queued.order-to-cash"
