@@ -17,7 +17,11 @@ pytestmark = [
 ]
 
 WIDTHS = (360, 768, 1440, 2560)
-TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TOO_WIDE = """async () => {
+    for (const _ of [1, 2]) await new Promise(drawn => requestAnimationFrame(drawn));
+    return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+}"""
+"""Once the page has been drawn at its new width: what measures itself follows a frame later."""
 MOVING = """() => document.getAnimations().filter(
     one => one.playState === 'running' && one.effect.getComputedTiming().activeDuration > 1).length"""
 
