@@ -1,7 +1,7 @@
 """The library of expressions without its command line, which brings a whole terminal with it: half a second, 20 MB.
 
-The compiled module lies inside the package `cel`, whose own `__init__` would import the rest. It may begin only once in a
-process: so it is listed among the imported modules, where a plugin that imports the package finds it as well.
+The compiled module lies inside the package `cel`, whose own `__init__` would import the rest. It may begin only once in
+a process: so it is listed among the imported modules, where a plugin that imports the package finds it as well.
 """
 
 import sys
