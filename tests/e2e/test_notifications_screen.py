@@ -62,7 +62,7 @@ def test_a_channel_is_made_tested_and_told_by_a_rule(product: Product, page: Pag
     dialog.get_by_label("After failures in a row").fill("1")
     dialog.get_by_role("button", name="Make the rule").click()
     rule = page.get_by_role("row").filter(has_text=name)
-    expect(rule).to_contain_text("order-to-cash-demo")
+    expect(rule).to_contain_text("Order to cash (demo)")
 
     run = product.check("order-to-cash-demo", "9999")
     assert run["status"] == "failed"
@@ -180,7 +180,7 @@ def test_a_rule_is_changed_where_it_stands(product: Product, page: Page, webhook
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
     row = page.get_by_role("row").filter(has_text=rule)
-    expect(row).to_contain_text("order-to-cash-demo")
+    expect(row).to_contain_text("Order to cash (demo)")
     expect(row).to_contain_text("at once")
 
     run = product.check("order-to-cash-demo", "9999")

@@ -18,10 +18,12 @@ pytestmark = [
 
 WIDTHS = (360, 768, 1440, 2560)
 TOO_WIDE = """async () => {
-    for (const _ of [1, 2]) await new Promise(drawn => requestAnimationFrame(drawn));
-    return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    const beyond = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    for (const end = performance.now() + 2000; beyond() > 0 && performance.now() < end; )
+        await new Promise(drawn => requestAnimationFrame(drawn));
+    return beyond();
 }"""
-"""Once the page has been drawn at its new width: what measures itself follows a frame later."""
+"""Once the page has settled at its new width: what measures itself follows some frames later."""
 MOVING = """() => document.getAnimations().filter(
     one => one.playState === 'running' && one.effect.getComputedTiming().activeDuration > 1).length"""
 
