@@ -22,8 +22,8 @@ from ..conftest import Raw, answer
 from .conftest import MEMORY_BYTES, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NAMED = frozenset({"read", "page_busy", "browser_crashed", "selector_error", "hard_limit"})
-"""How a page that never comes to rest may end; at the hard limit of its step where the whole machine is late."""
+NAMED = frozenset({"read", "page_busy", "browser_crashed", "selector_error"})
+"""How a page that never comes to rest may end."""
 
 
 def found(result: StepResult, label: str) -> Any:
