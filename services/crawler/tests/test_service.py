@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from steptrail_common.bus import InProcessBroker, connect
@@ -47,7 +48,7 @@ def request(kind: str, url: str) -> StepRequest:
             "step_name": "S",
             "attempt": 1,
             "of_attempts": 1,
-            "token": kind,
+            "token": uuid4().hex,
             "check": {**CHECKS[kind], "url": url},
             "timeout_seconds": 10.0,
             "lease_seconds": 30.0,

@@ -150,6 +150,27 @@ MUTANTS = (
         (f"{_WORKER_TESTS}::test_a_repeated_request_joins_the_attempt_under_way",),
     ),
     Mutant(
+        "a request that comes again is not checked again",
+        _WORKER,
+        "            answer = self._answers.find(request.token)\n",
+        "            answer = None\n",
+        (f"{_WORKER_TESTS}::test_a_request_that_comes_again_is_answered_again_without_another_look",),
+    ),
+    Mutant(
+        "a request that comes again is answered, since its answer may be lost",
+        _WORKER,
+        "                telemetry.ANSWERED_AGAIN.inc()\n",
+        "                telemetry.ANSWERED_AGAIN.inc()\n                return\n",
+        (f"{_WORKER_TESTS}::test_a_request_that_comes_again_is_answered_again_without_another_look",),
+    ),
+    Mutant(
+        "an answer to an attempt keeps away none to another of its number",
+        "libs/checks/src/steptrail_checks/answers.py",
+        "result.attempt, result.token)",
+        'result.attempt, "")',
+        (f"{_WORKER_TESTS}::test_an_answer_that_is_sent_again_has_the_identity_it_had",),
+    ),
+    Mutant(
         "leases are renewed while a check runs",
         _WORKER,
         "            await self._wait_for_beat()\n",

@@ -1,7 +1,8 @@
 """The loop of every worker: take step requests, keep their leases alive, check, publish results, acknowledge.
 
 A request is acknowledged only after its result was confirmed by the broker; a worker that dies in between gets the
-request delivered again elsewhere. Results that are ready at the same moment travel in one bundle, without waiting.
+request delivered again elsewhere. A request that comes again to who has answered it gets the same answer again, without
+another look. Results that are ready at the same moment travel in one bundle, without waiting.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ from steptrail_common.errors import Unavailable
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring
 
+from steptrail_checks.answers import Answer, Answers
 from steptrail_checks.attempt import Attempts
 from steptrail_checks.politeness import Politeness
 from steptrail_checks.port import CheckKind
@@ -61,8 +63,7 @@ M = TypeVar("M", ProbeRequest, StepRequestBundle)
 class _Ready:
     """A result that waits for its confirm."""
 
-    result: StepResult
-    body: bytes
+    answer: Answer
     headers: dict[str, str]
     confirmed: "asyncio.Future[None]"
 
@@ -109,6 +110,7 @@ class WorkerLoop:
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
         self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
+        self._answers = Answers()
 
     async def start(self) -> None:
         """Take work of every kind."""
@@ -131,10 +133,10 @@ class WorkerLoop:
         """Publishes what is ready, as much at once as is there. Never returns."""
         while True:
             batch = [await self._ready.get()]
-            size = len(batch[0].body)
+            size = len(batch[0].answer.body)
             while not self._ready.empty() and len(batch) < MAX_BUNDLE_ITEMS and size < MAX_BUNDLE_BYTES:
                 batch.append(self._ready.get_nowait())
-                size += len(batch[-1].body)
+                size += len(batch[-1].answer.body)
             await self._publish(batch)
 
     async def check_bus(self) -> None:
@@ -209,7 +211,8 @@ class WorkerLoop:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run_item(self, request: StepRequest, received: float) -> None:
-        """One attempt from its slot to the confirmed result. A repeat of one that is under way waits for that."""
+        """One attempt from its slot to the confirmed result. A repeat of one that is under way waits for that; a repeat
+        of one that was answered is answered again, since the answer may be what got lost."""
         if request.token in self._ends:
             await asyncio.shield(self._ends[request.token])
             return
@@ -217,14 +220,15 @@ class WorkerLoop:
         structlog.contextvars.bind_contextvars(run_id=request.run_id, step_id=request.step_id, attempt=request.attempt)
         self._running[request.token] = request
         try:
-            async with self._own_slots[request.check.work], self._slots:
-                result = await self._checked(request, received)
-            ready = _Ready(
-                result,
-                result.model_dump_json(exclude_none=True).encode(),
-                telemetry.inject({}),
-                asyncio.get_running_loop().create_future(),
-            )
+            answer = self._answers.find(request.token)
+            if answer is not None:
+                telemetry.ANSWERED_AGAIN.inc()
+                log.info("request.answered_again")
+            else:
+                async with self._own_slots[request.check.work], self._slots:
+                    answer = Answer.of(await self._checked(request, received))
+                self._answers.keep(answer)
+            ready = _Ready(answer, telemetry.inject({}), asyncio.get_running_loop().create_future())
             self._ready.put_nowait(ready)
             await ready.confirmed
         finally:
@@ -275,11 +279,10 @@ class WorkerLoop:
 
     async def _publish(self, batch: Sequence[_Ready]) -> None:
         """Confirm all or fail all: unconfirmed requests are delivered again, and the results' tokens make that safe."""
-        items = [item.result for item in batch]
-        identity = [part for item in items for part in (item.run_id, item.step_id, item.attempt)]
+        identity = [part for item in batch for part in item.answer.identity]
         same_trace = len({item.headers.get("traceparent") for item in batch}) == 1
         message = Message(
-            _BUNDLE % b",".join(item.body for item in batch),
+            _BUNDLE % b",".join(item.answer.body for item in batch),
             dedup_id=dedup_id(*identity, "result"),
             headers=batch[0].headers if same_trace else {},
         )

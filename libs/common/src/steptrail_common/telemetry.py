@@ -43,6 +43,7 @@ HTTP_SECONDS = Histogram("steptrail_http_seconds", "HTTP requests", ["method", "
 WORKER_BUSY = Gauge("steptrail_worker_busy", "Checks running in this worker", ["check_type"])
 HELD_BACK = Counter("steptrail_held_back_total", "Checks that waited because their target was asked often enough")
 SHARED_CHECKS = Counter("steptrail_shared_checks_total", "Checks answered by one under way", ["check_type"])
+ANSWERED_AGAIN = Counter("steptrail_answered_again_total", "Requests that came again and got the answer they had")
 NOTIFICATIONS = Counter("steptrail_notifications_total", "Attempts to deliver", ["kind", "outcome"])
 SIGN_INS = Counter("steptrail_sign_ins_total", "Attempts to sign in", ["outcome"])
 BACKGROUND_RESTARTS = Counter("steptrail_background_restarts_total", "Background tasks that ended early", ["task"])

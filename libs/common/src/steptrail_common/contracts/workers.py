@@ -88,7 +88,7 @@ class Finding(Contract):
     """One named fact of a check for display, e.g. `HTTP status: 200`, `Rows: 1`."""
 
     label: str
-    value: Json
+    value: Json = None
     fleeting: bool = Field(default=False, description="Differs from look to look by itself, so it is not compared")
 
 

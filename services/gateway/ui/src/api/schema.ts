@@ -2725,7 +2725,7 @@ export interface components {
             /** Label */
             label: string;
             /** Value */
-            value: unknown;
+            value?: unknown;
         };
         /**
          * FormLogin
