@@ -67,15 +67,21 @@ class Hit:
 
 @dataclass
 class WebhookSink:
-    """A receiver of webhooks that remembers every message. `refusals` first answers are 500."""
+    """A receiver of webhooks that remembers every message, and a page. `refusals` first answers are 500; the page is
+    answered while `open` is set."""
 
     url: str = ""
     hits: list[Hit] = field(default_factory=list)
     refusals: int = 0
+    open: threading.Event = field(default_factory=threading.Event)
 
     @property
     def address(self) -> str:
         return urlsplit(self.url).netloc
+
+    @property
+    def page(self) -> str:
+        return f"http://{self.address}/page"
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +97,21 @@ def webhook_sink() -> Iterator[WebhookSink]:
             self.send_response(500 if sink.refusals >= 0 else 204)
             self.end_headers()
 
+        def do_GET(self) -> None:
+            found = self.path == "/page"
+            if found:
+                sink.open.wait()
+            self.send_response(200 if found else 404)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""
 
+    sink.open.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    server.daemon_threads = True
     sink.url = f"http://127.0.0.1:{server.server_port}/hook"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield sink

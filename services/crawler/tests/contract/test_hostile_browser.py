@@ -15,6 +15,7 @@ from steptrail_common.contracts.workers import StepResult
 from steptrail_crawler.adapters import browser as browsers
 from steptrail_crawler.adapters import processes
 from steptrail_crawler.adapters.browser import BrowserPool
+from steptrail_crawler.adapters.browser_page import PageSession
 from steptrail_crawler.adapters.pages import PageFetcher
 from steptrail_crawler.adapters.rendered import RenderedKind
 
@@ -68,6 +69,15 @@ async def test_a_page_that_never_rests_ends_with_its_step(attack: str, shop: Sho
     assert result.failure_class in (FailureClass.TIMEOUT, FailureClass.NOT_FOUND, FailureClass.PROTOCOL)
     assert not result.ours
     await still_works(shop)
+
+
+async def test_a_page_cannot_write_its_history_for_ever(shop: Shop) -> None:
+    """The browser ignores what is too much, as it does for everyone. Each entry is told to all its parts and to us, who
+    would be late for the end of the step, and for those of other pages."""
+    script = "for (let n = 0; n < 5000; n++) history.pushState(0, '', '?' + n); out.textContent = location.search"
+    asserts = [{"subject": "selector", "argument": "#out", "part": "text", "operators": {"ne": "?4999"}}]
+    result = await shop.show(shop.page("/evil", f"<p id=out></p><script>{script}</script>"), asserts=asserts)
+    assert result.ok, result.message
 
 
 async def test_a_miner_ends_with_its_page(shop: Shop) -> None:
@@ -284,14 +294,27 @@ async def test_of_several_pages_in_a_browser_that_dies_none_is_to_blame(shop: Sh
 
 
 @pytest.mark.req("NFR-008")
-async def test_a_page_is_not_to_blame_for_a_browser_that_does_not_open_it(shop: Shop) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["not even begun", "half opened"])
+async def test_a_page_is_not_to_blame_for_a_browser_that_does_not_open_it(
+    begun: bool, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It hangs: the step is our error and may be tried again, in another browser; this one gets no more pages."""
     await still_works(shop)
     hanging = shop.pool._all[-1]
-    os.killpg(hanging.group, signal.SIGSTOP)
+    if begun:
+        prepare = PageSession.prepare
+
+        async def stopped(session: PageSession) -> None:
+            os.killpg(hanging.group, signal.SIGSTOP)
+            await prepare(session)
+
+        monkeypatch.setattr(PageSession, "prepare", stopped)
+    else:
+        os.killpg(hanging.group, signal.SIGSTOP)
     result = await shop.show(shop.page("/a", "<p>x</p>"), seconds=4.0)
     assert (result.failure_class, result.reason, result.ours) == (FailureClass.WORKER_LOST, "worker_unavailable", True)
     assert "opened no page in time" in str(result.message)
+    monkeypatch.undo()
     await still_works(shop)
     async with asyncio.timeout(20):
         while processes.alive(hanging.group):  # noqa: ASYNC110 (not our child: nobody tells when it ends)

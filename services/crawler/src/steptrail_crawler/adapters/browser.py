@@ -57,6 +57,9 @@ _FLAGS = (
     "--disable-blink-features=GetDisplayMedia,WebUSB,WebHID,Serial",  # their choosers would wait for ever
     "--disable-features=WebTransport,MediaRouter,OptimizationHints,Translate,DialMediaRouteProvider",
 )
+_UNWANTED = ("--disable-popup-blocking", "--disable-ipc-flooding-protection")
+"""Flags for tests of one's own pages, which Playwright sets. Without its protection from floods a page that writes its
+history for ever keeps the browser, the driver and this worker busy with hearing of it."""
 log = structlog.get_logger()
 
 
@@ -222,7 +225,7 @@ class BrowserPool:
         browser: Browser = await self._playwright.chromium.launch(
             executable_path=str(executable),
             args=list(_FLAGS),
-            ignore_default_args=["--disable-popup-blocking"],
+            ignore_default_args=list(_UNWANTED),
             chromium_sandbox=self._sandbox,
             proxy={"server": f"http://127.0.0.1:{NO_PROXY_PORT}"},
             env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"},

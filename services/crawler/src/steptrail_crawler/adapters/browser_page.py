@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -66,8 +66,8 @@ class Shown:
     seconds: float
 
 
-@asynccontextmanager
 async def page_in(
+    stack: AsyncExitStack,
     browser: Browser,
     proxy: FilterProxy,
     wishes: Wishes,
@@ -76,9 +76,10 @@ async def page_in(
     verify_tls: bool,
     har: Path | None,
     kill: Callable[[Browser], None],
-) -> AsyncIterator["PageSession"]:
-    """A page of its own. `headers`: more that is sent with a request, by its address. `kill`: for a browser that does
-    not close the page in time. `har`: where the log of requests is written when the page is closed."""
+) -> "PageSession":
+    """A page of its own, which is closed with `stack`, also when it did not get ready in time. `headers`: more that is
+    sent with a request, by its address. `kill`: for a browser that does not close the page in time. `har`: where the
+    log of requests is written when the page is closed."""
     width, height = (int(part) for part in wishes.viewport.split("x"))
     agent = f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/{browser.version} Safari/537.36 {USER_AGENT}"
     recording: dict[str, Any] = {"record_har_path": har, "record_har_content": "omit"} if har is not None else {}
@@ -93,13 +94,11 @@ async def page_in(
     )
     session = PageSession(context, proxy, wishes)
     own = OwnHeaders(headers) if headers is not None else None
-    try:
-        await session.prepare()
-        if own is not None:
-            await own.start(browser, context, session.page)
-        yield session
-    finally:
-        await asyncio.shield(_closed(context, browser, kill, own))
+    stack.push_async_callback(_closed, context, browser, kill, own)
+    await session.prepare()
+    if own is not None:
+        await own.start(browser, context, session.page)
+    return session
 
 
 async def _closed(

@@ -107,7 +107,8 @@ class RenderedKind:
         """An empty page. `leases`: gets the use of its browser, also if there is no page in the end."""
         proxy = await stack.enter_async_context(FilterProxy(self._fetcher.client.policy))
         leases.append(await stack.enter_async_context(self._pool.lease()))
-        opened = _page_module().page_in(
+        session: PageSession = await _page_module().page_in(
+            stack,
             leases[0].browser,
             proxy,
             wishes,
@@ -116,7 +117,6 @@ class RenderedKind:
             har=har,
             kill=self._pool.kill,
         )
-        session: PageSession = await stack.enter_async_context(opened)
         return session
 
     async def _left(self, stack: AsyncExitStack, deadline: float) -> bool:
