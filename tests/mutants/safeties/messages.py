@@ -6,6 +6,7 @@ _COMMON = "libs/common/src/steptrail_common"
 _DISPATCH = f"{_COMMON}/bus/dispatch.py"
 _OUTBOX = f"{_COMMON}/outbox.py"
 _WORKER = "libs/checks/src/steptrail_checks/worker.py"
+_SLOTS = "libs/checks/src/steptrail_checks/slots.py"
 _REPORTING = "services/reporting/src/steptrail_reporting"
 _NOTIFIER = "services/notifier/src/steptrail_notifier"
 _SCHEDULES = "services/orchestrator/src/steptrail_orchestrator/adapters/sql/schedules.py"
@@ -14,6 +15,7 @@ _IN_PROCESS = "libs/common/tests/contract/test_bus_inprocess.py::TestInProcessBu
 _RABBIT = "libs/common/tests/contract/test_bus_rabbitmq.py::TestRabbitBus"
 _OUTBOX_TESTS = "libs/common/tests/contract/test_outbox_and_inbox.py"
 _WORKER_TESTS = "libs/checks/tests/unit/test_worker.py"
+_SLOTS_TESTS = "libs/checks/tests/unit/test_slots.py"
 _INCIDENT_TESTS = "services/notifier/tests/contract/test_incident_store.py"
 _NOTIFIER_TESTS = "services/notifier/tests/contract/test_notifier_store.py"
 
@@ -169,6 +171,20 @@ MUTANTS = (
         "result.attempt, result.token)",
         'result.attempt, "")',
         (f"{_WORKER_TESTS}::test_an_answer_that_is_sent_again_has_the_identity_it_had",),
+    ),
+    Mutant(
+        "a target holds no more slots than are left free for others (bulkhead)",
+        _SLOTS,
+        "        held = 0 if target is None else self._held[target]\n",
+        "        held = 0\n",
+        (f"{_SLOTS_TESTS}::test_a_target_that_hangs_keeps_no_other_waiting",),
+    ),
+    Mutant(
+        "a worker whose checks all wait for one target looks further in its queue",
+        "libs/checks/src/steptrail_checks/reach.py",
+        "        elif self._slots.stalled(kind) and ",
+        "        elif False and ",
+        (f"{_SLOTS_TESTS}::test_a_target_that_hangs_keeps_no_other_waiting",),
     ),
     Mutant(
         "leases are renewed while a check runs",

@@ -22,6 +22,7 @@ from steptrail_common import telemetry
 from steptrail_common.contracts.checks import Check
 from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.model import FailureClass
+from steptrail_common.contracts.workers import StepRequest
 from steptrail_common.errors import ConfigurationError
 
 from steptrail_checks.circuit import CircuitBreaker
@@ -55,6 +56,18 @@ def target_of(check: Check, settings: ConnectionSettings | None) -> str | None:
     return None
 
 
+def request_target(request: StepRequest) -> str | None:
+    """Whom a request asks, before anything of it was tried: a local folder or file counts as its connection's."""
+    settings = request.connection.settings if request.connection else None
+    try:
+        target = target_of(request.check, settings)
+    except Exception:  # of a plugin; the attempt will say what is wrong
+        return None
+    if target is None and request.connection is not None:
+        return f"connection {request.connection.connection_id}"
+    return target
+
+
 class Politeness:
     """The turns of one worker. Safe for any number of attempts at once."""
 
@@ -71,7 +84,7 @@ class Politeness:
         Raises `ConfigurationError`."""
         self._counts = SharedCounts(store, monotonic)
         self._rate = Rate(rate, self._counts, monotonic)
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._gates: dict[str, _Gate] = {}
         self._places = _SharedPlaces(self._counts, concurrency, monotonic)
         self._breaker = CircuitBreaker(self._counts, monotonic)
@@ -110,7 +123,7 @@ class Politeness:
 
     @asynccontextmanager
     async def _place(self, target: str, end: float) -> AsyncIterator[None]:
-        gate = self._gates.setdefault(target, _Gate(asyncio.Semaphore(self._concurrency)))
+        gate = self._gates.setdefault(target, _Gate(asyncio.Semaphore(self.concurrency)))
         gate.users += 1
         try:
             await self._own_place(gate.slots, target, end)
@@ -132,7 +145,7 @@ class Politeness:
             async with asyncio.timeout(max(end - self._monotonic(), 0)):
                 await slots.acquire()
         except TimeoutError:
-            raise _busy(target, self._concurrency) from None
+            raise _busy(target, self.concurrency) from None
 
 
 @dataclass(slots=True)

@@ -40,8 +40,10 @@ from steptrail_common.sealing import SecretsKeyring
 
 from steptrail_checks.answers import Answer, Answers
 from steptrail_checks.attempt import Attempts
-from steptrail_checks.politeness import Politeness
+from steptrail_checks.politeness import Politeness, request_target
 from steptrail_checks.port import CheckKind
+from steptrail_checks.reach import Reach
+from steptrail_checks.slots import Slots
 
 IDLE_HEARTBEAT_SECONDS = 10.0
 """How often a worker without work says that it lives."""
@@ -102,8 +104,10 @@ class WorkerLoop:
         self._clock = clock
         self._worker_id = worker_id
         self._concurrency = concurrency
-        self._slots = asyncio.Semaphore(concurrency)
-        self._own_slots = {kind.type: asyncio.Semaphore(_own_limit(kind, concurrency)) for kind in kinds}
+        self._limits = {kind.type: _own_limit(kind, concurrency) for kind in kinds}
+        self._slots = Slots(concurrency, self._limits, per_target=polite.concurrency)
+        self._reach = Reach(bus, self._slots, self._limits, self._handle)
+        self._reaching: asyncio.Task[None] | None = None
         self._running: dict[str, StepRequest] = {}
         self._begun: set[str] = set()
         self._told: set[str] = set()
@@ -114,10 +118,9 @@ class WorkerLoop:
 
     async def start(self) -> None:
         """Take work of every kind."""
-        for kind in self._kinds:
-            limit = _own_limit(kind, self._concurrency)
-            subscription = Subscription(queue=request_queue(kind.type), concurrency=limit)
-            await self._bus.subscribe(subscription, self._handle)
+        for kind, limit in self._limits.items():
+            await self._bus.subscribe(Subscription(queue=request_queue(kind), concurrency=limit), self._handle)
+        self._reaching = asyncio.create_task(self._reach.run(), name="look further")
 
     async def run_heartbeats(self) -> None:
         """Says that we live, announces attempts as they start and renews all leases in time. Never returns."""
@@ -150,6 +153,10 @@ class WorkerLoop:
             await self._heartbeat([], leaving=True)
         except PublishFailed as error:
             log.warning("heartbeat.unconfirmed", detail=str(error))
+        if self._reaching is not None:
+            self._reaching.cancel()
+            await asyncio.gather(self._reaching, return_exceptions=True)
+        await self._reach.close()
         for kind in self._kinds:
             await kind.close()
         await self._politeness.close()
@@ -184,6 +191,9 @@ class WorkerLoop:
                     attempt=item.attempt,
                     token=item.token,
                     waiting=item.token not in self._begun,
+                    waits=None
+                    if item.token in self._begun
+                    else self._slots.waits(item.check.work, request_target(item)),
                 )
                 for item in requests
             ],
@@ -225,7 +235,7 @@ class WorkerLoop:
                 telemetry.ANSWERED_AGAIN.inc()
                 log.info("request.answered_again")
             else:
-                async with self._own_slots[request.check.work], self._slots:
+                async with self._slots.slot(request.check.work, request_target(request)):
                     answer = Answer.of(await self._checked(request, received))
                 self._answers.keep(answer)
             ready = _Ready(answer, telemetry.inject({}), asyncio.get_running_loop().create_future())
@@ -262,7 +272,7 @@ class WorkerLoop:
     async def _answer(self, probe: ProbeRequest, received: float) -> None:
         """A trial that is not recorded: no lease, no result queue, the answer goes to the asker."""
         answer = ProbeAnswer(probe_id=probe.probe_id)
-        async with self._slots:
+        async with self._slots.slot(None, None):
             if probe.request is not None:
                 result = await self._attempts[probe.request.check.work].run(probe.request, received, insist=True)
                 answer = ProbeAnswer(probe_id=probe.probe_id, result=result)

@@ -3,217 +3,29 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from steptrail_checks.answers import LASTS_SECONDS, Answer, Answers
-from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Observation, OpenedConnection
-from steptrail_checks.subjects import HttpSubject
-from steptrail_checks.worker import WorkerLoop
+from steptrail_checks.port import CheckContext, CheckFailed, EvidenceDraft, Observation
 from steptrail_common import telemetry
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
-from steptrail_common.bus.port import Bus, Delivery, Destination, Message, PublishFailed, Subscription
-from steptrail_common.bus.rabbitmq import RabbitBus
-from steptrail_common.clock import SystemClock
-from steptrail_common.contracts.catalog import ConnectionRights, SealedConnection
-from steptrail_common.contracts.connections import HttpSettings
+from steptrail_common.bus.port import Destination, Message, PublishFailed
 from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import (
-    HEARTBEATS_QUEUE,
     RESULTS_QUEUE,
     Finding,
-    Heartbeat,
-    ProbeAnswer,
     ProbeRequest,
-    StepRequest,
-    StepRequestBundle,
-    StepResult,
-    StepResultBundle,
     request_queue,
 )
 from steptrail_common.evidence import EvidenceStore
-from steptrail_common.sealing import SecretsKeyring, generate_keys, seal
 
-KEYS = generate_keys()
-SECRET = "s3cret-t0ken"
-Check = Callable[[CheckContext], Awaitable[Observation]]
-MakeBus = Callable[[], Bus]
+from .desk import SECRET, MakeBus, make_bus, request, sealed, seen, until, worker
 
-
-class Kind:
-    """A check kind whose check a test writes."""
-
-    type = "api_call"
-
-    def __init__(self, check: Check) -> None:
-        self._check = check
-        self.closed = False
-
-    async def check(self, context: CheckContext) -> Observation:
-        return await self._check(context)
-
-    async def test(self, connection: OpenedConnection) -> ConnectionRights:
-        if not connection.secrets:
-            raise CheckFailed(FailureClass.AUTH, f"refused for {SECRET}", ours=True)
-        return ConnectionRights(level="read_only", detail="works")
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-class Desk:
-    """The other side: sends requests, collects what the worker says."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self.results: list[StepResult] = []
-        self.bundles: list[int] = []
-        self.beats: list[Heartbeat] = []
-        self.answers: list[ProbeAnswer] = []
-        self.ids: list[str] = []
-
-    async def start(self) -> None:
-        await self._bus.start()
-        await self._bus.subscribe(Subscription(RESULTS_QUEUE), self._take_results)
-        await self._bus.subscribe(Subscription(HEARTBEATS_QUEUE), self._take_beats)
-        await self._bus.subscribe(Subscription("asker", shared=False), self._take_answers)
-
-    async def send(self, *requests: StepRequest) -> None:
-        await self._put(StepRequestBundle(items=list(requests)).model_dump_json(by_alias=True).encode())
-
-    async def ask(self, probe: ProbeRequest) -> ProbeAnswer:
-        await self._put(probe.model_dump_json(by_alias=True).encode(), kind="probe")
-        await until(lambda: bool(self.answers))
-        return self.answers.pop()
-
-    async def one(self, request: StepRequest) -> StepResult:
-        await self.send(request)
-        await until(lambda: any(result.token == request.token for result in self.results))
-        return next(result for result in self.results if result.token == request.token)
-
-    async def depth(self, queue: str) -> int:
-        return (await self._bus.queue_depths()).get(queue, 0)
-
-    async def _put(self, body: bytes, **headers: str) -> None:
-        message = Message(body, dedup_id=str(time.monotonic_ns()), headers=headers)
-        await self._bus.publish([(Destination(queue=request_queue("api_call")), message)])
-
-    async def raw(self, body: bytes) -> None:
-        await self._put(body)
-
-    async def _take_results(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            items = StepResultBundle.model_validate_json(delivery.message.body).items
-            self.results += items
-            self.bundles.append(len(items))
-            self.ids.append(delivery.message.dedup_id)
-
-    async def _take_beats(self, deliveries: Sequence[Delivery]) -> None:
-        self.beats += [Heartbeat.model_validate_json(delivery.message.body) for delivery in deliveries]
-
-    async def _take_answers(self, deliveries: Sequence[Delivery]) -> None:
-        self.answers += [ProbeAnswer.model_validate_json(delivery.message.body) for delivery in deliveries]
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (what is waited for has no event)
-            await asyncio.sleep(0.005)
-
-
-def request(token: str = "t1", **more: Any) -> StepRequest:  # noqa: S107
-    known = {
-        "run_id": "run-1",
-        "process_id": "p",
-        "step_id": "s",
-        "step_number": 1,
-        "step_name": "S",
-        "attempt": 1,
-        "of_attempts": 3,
-        "token": token,
-        "check": {"type": "api_call", "url": "https://api.example/"},
-        "timeout_seconds": 2.0,
-        "lease_seconds": 30.0,
-        "heartbeat_seconds": 5.0,
-        "issued_at": datetime(2020, 1, 1, tzinfo=UTC),
-        "idempotency_key": "k",
-        "share": False,
-    }
-    return StepRequest.model_validate({**known, **more})
-
-
-def sealed(host: str = "api.example:443") -> SealedConnection:
-    settings = HttpSettings(kind="http", base_url="https://api.example", auth="bearer")
-    token = seal(KEYS.public, SECRET, connection_id="api", field="token", host=host)
-    return SealedConnection(connection_id="api", settings=settings, sealed={"token": token})
-
-
-def seen(body: bytes = b'{"state": "PAID", "id": "007"}', **more: Any) -> Observation:
-    subject = HttpSubject(200, "https://api.example/", (("Content-Type", "application/json"),), body, 0.1)
-    return Observation(subject, "GET https://api.example/", **more)
-
-
-@pytest.fixture(params=["in process", "RabbitMQ"])
-async def make_bus(request: pytest.FixtureRequest) -> AsyncIterator[MakeBus]:
-    """Makes buses on one broker, of each topology."""
-    if request.param == "in process":
-        broker = InProcessBroker()
-        yield lambda: InProcessBus(broker)
-        return
-    url, made = request.getfixturevalue("fresh_vhost"), []
-
-    def make() -> Bus:
-        made.append(RabbitBus(url, name="test"))
-        return made[-1]
-
-    yield make
-    for bus in made:
-        await bus.close()
-
-
-@asynccontextmanager
-async def worker(
-    check: Check,
-    tmp_path: Path,
-    *,
-    concurrency: int = 10,
-    bus: InProcessBus | None = None,
-    make_bus: MakeBus | None = None,
-) -> AsyncIterator[Desk]:
-    """`bus`: the worker's own, on the broker that is made here; `make_bus`: makes the buses of both."""
-    broker = InProcessBroker()
-    make_bus = make_bus or (lambda: InProcessBus(broker))
-    desk = Desk(make_bus())
-    await desk.start()
-    own = bus or make_bus()
-    if bus is not None:
-        bus._broker = broker
-    await own.start()
-    kind = Kind(check)
-    loop = WorkerLoop(
-        own,
-        [kind],
-        EvidenceStore(str(tmp_path)),
-        SecretsKeyring((KEYS.private,)),
-        SystemClock(),
-        worker_id="worker-1",
-        concurrency=concurrency,
-    )
-    await loop.start()
-    tasks = [asyncio.create_task(loop.run_results()), asyncio.create_task(loop.run_heartbeats())]
-    try:
-        yield desk
-    finally:
-        await own.drain(1.0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await loop.close()
-        assert kind.closed
+__all__ = ["make_bus"]
 
 
 async def ok(context: CheckContext) -> Observation:
@@ -394,7 +206,9 @@ async def test_concurrency_is_limited_and_ready_results_travel_together(tmp_path
         return seen()
 
     async with worker(count, tmp_path, concurrency=4) as desk:
-        await desk.send(*(request(f"t{n}", step_id=f"s{n}") for n in range(20)))
+        urls = (f"https://shop-{n}.example/" for n in range(20))
+        checks = ({"type": "api_call", "url": url} for url in urls)
+        await desk.send(*(request(f"t{n}", step_id=f"s{n}", check=check) for n, check in enumerate(checks)))
         await until(lambda: len(desk.results) == 20)
     assert most == 4
     assert {result.token for result in desk.results} == {f"t{n}" for n in range(20)}

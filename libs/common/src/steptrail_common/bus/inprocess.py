@@ -20,8 +20,9 @@ from steptrail_common.bus.port import (
     Message,
     PublishFailed,
     Subscription,
+    Taking,
 )
-from steptrail_common.errors import ConfigurationError
+from steptrail_common.errors import ConfigurationError, Unavailable
 from steptrail_common.telemetry import BUS_PUBLISHED, inject, labelled
 
 
@@ -129,16 +130,27 @@ class InProcessBroker:
         return {name: len(queue.ready) for name, queue in self._queues.items()}
 
 
+@dataclass(frozen=True)
+class _Taking:
+    """One subscription of a bus."""
+
+    bus: "InProcessBus"
+    consumer: _Consumer
+
+    async def drain(self, timeout_seconds: float) -> None:
+        await self.bus._drain([self.consumer], timeout_seconds)
+
+
 class InProcessBus:
     """One service's view of the broker."""
 
     def __init__(self, broker: InProcessBroker) -> None:
         self._broker = broker
         self._consumers: list[_Consumer] = []
-        self._open = False
+        self._open = self._draining = False
 
     async def start(self) -> None:
-        self._open = True
+        self._open, self._draining = True, False
 
     async def publish(self, messages: Sequence[tuple[Destination, Message]]) -> None:
         if not self._open:
@@ -150,9 +162,11 @@ class InProcessBus:
             self._broker.publish(destination, replace(message, headers=headers, message_id=uuid4().hex))
         labelled(BUS_PUBLISHED, "confirmed").inc(len(messages))
 
-    async def subscribe(self, subscription: Subscription, handler: Handler) -> None:
+    async def subscribe(self, subscription: Subscription, handler: Handler) -> Taking:
         if not 1 <= subscription.delivery_limit <= DELIVERY_LIMIT:
             raise ValueError(f"delivery_limit must be 1 to {DELIVERY_LIMIT}")
+        if self._draining:
+            raise Unavailable("the bus takes nothing any more")
         queue = self._broker.queue(subscription.queue, shared=subscription.shared)
         self._broker.bind(subscription.queue, subscription.patterns)
 
@@ -165,6 +179,7 @@ class InProcessBus:
         queue.consumers.append(consumer)
         dispatcher.start()
         queue.pump()
+        return _Taking(self, consumer)
 
     def _settle(self, consumer: _Consumer, receipts: Sequence[object], outcome: Outcome) -> None:
         returned = []
@@ -180,15 +195,20 @@ class InProcessBus:
         consumer.queue.pump()
 
     async def drain(self, timeout_seconds: float) -> None:
-        for consumer in self._consumers:
+        self._draining = True
+        await self._drain(self._consumers, timeout_seconds)
+
+    async def _drain(self, consumers: Sequence[_Consumer], timeout_seconds: float) -> None:
+        ending = list(consumers)
+        for consumer in ending:
             if consumer in consumer.queue.consumers:
                 consumer.queue.consumers.remove(consumer)
-        await asyncio.gather(*(consumer.dispatcher.drain(timeout_seconds) for consumer in self._consumers))
-        for consumer in self._consumers:
+        await asyncio.gather(*(consumer.dispatcher.drain(timeout_seconds) for consumer in ending))
+        for consumer in ending:
             self._settle(consumer, list(consumer.held), Outcome.AGAIN)
             if not consumer.queue.shared:
                 self._broker.remove(consumer.queue.name)
-        self._consumers.clear()
+        self._consumers = [one for one in self._consumers if one not in ending]
 
     async def close(self) -> None:
         await self.drain(0)

@@ -95,6 +95,13 @@ class PublishFailed(Exception):
     """The broker did not confirm in time or returned the message: whether it arrived is unknown; publish again."""
 
 
+class Taking(Protocol):
+    """A subscription that stands."""
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Take no more, let running handlers end for so long and be acknowledged, give back the rest."""
+
+
 class Bus(Protocol):
     """A connection to the messages of one service replica. One per service, created by the composition root."""
 
@@ -107,8 +114,10 @@ class Bus(Protocol):
         Raises `PublishFailed` when any outcome is unknown; some may have arrived: consumers drop duplicates.
         """
 
-    async def subscribe(self, subscription: Subscription, handler: Handler) -> None:
-        """Declare the queue and its bindings and begin to consume; survives reconnects until `drain` or `close`."""
+    async def subscribe(self, subscription: Subscription, handler: Handler) -> Taking:
+        """Declare the queue and its bindings and begin to consume; survives reconnects until `drain` or `close`. A
+        queue of work may be subscribed to more than once: each subscription has its own prefetch. Raises `Unavailable`
+        while the broker is away, and on a bus that drains."""
 
     async def drain(self, timeout_seconds: float) -> None:
         """Stop taking messages, let running handlers end and be acknowledged, give back the rest."""

@@ -106,6 +106,7 @@ class Consumer:
         self._tag = f"{subscription.queue}.{uuid4().hex[:8]}"
         self._unsettled: dict[int, None] = {}
         self._task: asyncio.Task[None] | None = None
+        self.ending = self.drained = False
 
     @property
     def queue(self) -> str:
@@ -266,6 +267,7 @@ class Consumer:
             log.debug("settle_failed", queue=self.queue, error=repr(error))
 
     async def drain(self, timeout_seconds: float) -> None:
+        self.ending = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -275,3 +277,4 @@ class Consumer:
         await self._dispatcher.drain(timeout_seconds)
         with contextlib.suppress(Exception):
             await self._abandon()
+        self.drained = True

@@ -23,6 +23,7 @@ from steptrail_common.bus.port import (
     Message,
     PublishFailed,
     Subscription,
+    Taking,
 )
 from steptrail_common.bus.rabbitconsumer import (
     CALL_TIMEOUT_SECONDS,
@@ -64,11 +65,13 @@ class RabbitBus:
         self._publishing = Link(checked, f"{name} publishing")
         self._consuming = Link(checked, f"{name} consuming")
         self._consumers: list[Consumer] = []
+        self._draining = False
         self._known: dict[str, None] = {}
         self._channel: AbstractChannel | None = None
         self._channel_lock = asyncio.Lock()
 
     async def start(self) -> None:
+        self._draining = False
         try:
             await self._publishing.start(self._start_timeout_seconds)
             await self._consuming.start(self._start_timeout_seconds)
@@ -164,15 +167,22 @@ class RabbitBus:
 
     # --- consuming ---------------------------------------------------------------------------------------------------
 
-    async def subscribe(self, subscription: Subscription, handler: Handler) -> None:
+    async def subscribe(self, subscription: Subscription, handler: Handler) -> Taking:
         if not 1 <= subscription.delivery_limit <= DELIVERY_LIMIT:
             raise ValueError(f"delivery_limit must be 1 to {DELIVERY_LIMIT}")
         consumer = Consumer(self._consuming, subscription, handler)
-        await consumer.start(self._start_timeout_seconds)
-        self._consumers.append(consumer)
+        if not self._draining:
+            await consumer.start(self._start_timeout_seconds)
+        if self._draining:
+            await consumer.drain(0)
+            raise Unavailable("the bus takes nothing any more")
+        # Drained ones go first: what this bus holds does not grow with the subscriptions that come and go.
+        self._consumers = [*(one for one in self._consumers if not one.drained), consumer]
         self._known[subscription.queue] = None
+        return consumer
 
     async def drain(self, timeout_seconds: float) -> None:
+        self._draining = True
         await asyncio.gather(*(consumer.drain(timeout_seconds) for consumer in self._consumers))
         self._consumers.clear()
 
@@ -182,7 +192,9 @@ class RabbitBus:
         self._channel = None
 
     def healthy(self) -> bool:
-        return self._publishing.up and self._consuming.up and all(consumer.consuming for consumer in self._consumers)
+        return (
+            self._publishing.up and self._consuming.up and all(one.consuming or one.ending for one in self._consumers)
+        )
 
     async def queue_depths(self) -> dict[str, int]:
         exclusive = {consumer.queue for consumer in self._consumers if not consumer.shared}

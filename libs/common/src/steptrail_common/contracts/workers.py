@@ -130,6 +130,7 @@ class Lease(Contract):
     waiting: bool = Field(
         default=False, description="The worker holds the attempt but has not begun it: its time does not run yet"
     )
+    waits: str | None = Field(default=None, description="For what it waits, in words for people, if that is known")
 
 
 class Heartbeat(Event):

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from steptrail_common.bus.port import Bus, Delivery, Destination, Message, Reject, Subscription
+from steptrail_common.errors import Unavailable
 
 MakeBus = Callable[[], Awaitable[Bus]]
 """A started bus on the broker of this test; the fixture closes it."""
@@ -361,6 +362,29 @@ class BusContract:
         got = Collector()
         await two.subscribe(Subscription(queue), got)
         await eventually(lambda: got.texts == ["hung"])
+
+    async def test_one_of_two_subscriptions_to_a_queue_can_end(self, make_bus: MakeBus) -> None:
+        """What it holds ends and is acknowledged, the other goes on; a bus that drains takes no further one."""
+        bus, queue, may_end, got = await make_bus(), queue_name(), asyncio.Event(), Collector()
+
+        async def waits(_: Sequence[Delivery]) -> None:
+            await may_end.wait()
+
+        first = Collector(waits)
+        taking = await bus.subscribe(Subscription(queue), first)
+        await bus.publish([(Destination(queue=queue), message("held"))])
+        await eventually(lambda: first.texts == ["held"])
+        ending = asyncio.create_task(taking.drain(60))
+        await bus.subscribe(Subscription(queue), got)
+        await bus.publish([(Destination(queue=queue), message(str(n))) for n in range(5)])
+        await eventually(lambda: len(got.texts) == 5)
+        assert bus.healthy()
+        may_end.set()
+        await asyncio.wait_for(ending, 10)
+        await bus.drain(1)
+        with pytest.raises(Unavailable):
+            await bus.subscribe(Subscription(queue), got)
+        await depth(bus, queue, 0)
 
     async def test_queue_depths_tell_what_is_ready(self, make_bus: MakeBus) -> None:
         """Waiting messages are counted per known queue, its dead letters included."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from steptrail_common.bus.port import Bus, Delivery, Destination, Handler, Message, PublishFailed, Subscription
+from steptrail_common.bus.port import Bus, Delivery, Destination, Handler, Message, PublishFailed, Subscription, Taking
 from steptrail_common.errors import Unavailable
 
 T = TypeVar("T")
@@ -100,11 +100,11 @@ class FaultyBus:
         if kind is Kind.AFTER:
             raise PublishFailed("fault on purpose: published, and the confirm was lost")
 
-    async def subscribe(self, subscription: Subscription, handler: Handler) -> None:
+    async def subscribe(self, subscription: Subscription, handler: Handler) -> Taking:
         async def faulty(deliveries: Sequence[Delivery]) -> None:
             await self._handle(deliveries, handler)
 
-        await self._bus.subscribe(subscription, faulty)
+        return await self._bus.subscribe(subscription, faulty)
 
     async def _handle(self, deliveries: Sequence[Delivery], handler: Handler) -> None:
         kind = self._faults.draw(_OF_MESSAGES)

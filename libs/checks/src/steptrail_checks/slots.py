@@ -1,0 +1,143 @@
+"""The slots of a worker: how many checks are under way at once, in all, of each kind and of each target.
+
+A bulkhead: a target may hold no more slots than are left free for others. So one that hangs has half of them at most, a
+second one half of the rest, and the next one finds a slot. What waits for its target holds nothing.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+STALLED_SECONDS = 0.3
+"""A target of which checks wait, and none could begin for so long, is slow: what waits behind them is looked for."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    kind: str | None
+    target: str | None
+    granted: "asyncio.Future[None]"
+
+
+class Slots:
+    """All on one event loop."""
+
+    def __init__(
+        self,
+        count: int,
+        kinds: Mapping[str, int],
+        *,
+        per_target: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`count`: in all; `kinds`: of each kind, at most `count`; `per_target`: at most, where more are left free."""
+        self._free = count
+        self._free_of = dict(kinds)
+        self._per_target = per_target
+        self._monotonic = monotonic
+        self._held: Counter[str] = Counter()
+        self._held_of: Counter[tuple[str, str]] = Counter()
+        self._began: dict[str, float] = {}
+        self._waiting: dict[_Waiter, None] = {}
+        self.someone_waits = asyncio.Event()
+
+    @asynccontextmanager
+    async def slot(self, kind: str | None, target: str | None) -> AsyncIterator[None]:
+        """The check goes inside; it waits here without a limit of time. Without a target, which a local folder is not
+        and a person's own look does not need, only the slots themselves count; without a kind, only those of all."""
+        if self._may(kind, target):
+            self._take(kind, target)
+        else:
+            await self._granted(_Waiter(kind, target, asyncio.get_running_loop().create_future()))
+        try:
+            yield
+        finally:
+            self._give_back(kind, target)
+
+    def waits(self, kind: str, target: str | None) -> str | None:
+        """What to tell of a check that has not begun, if it could were it of another target."""
+        if target is None or not self._kept_by(kind, target):
+            return None
+        return f"waits for other checks of {target}: {self._held[target]} under way"
+
+    def _kept_by(self, kind: str, target: str) -> bool:
+        return self._may(kind, None) and not self._may(kind, target)
+
+    def waiting(self, kind: str) -> int:
+        """Checks of a kind that wait for a slot."""
+        return sum(waiter.kind == kind for waiter in self._waiting)
+
+    def stalled(self, kind: str) -> bool:
+        """Whether slots are free that what waits here cannot take, since its target has been slow for a while."""
+        longest = self._monotonic() - STALLED_SECONDS
+        targets = {waiter.target for waiter in self._waiting if waiter.kind == kind}
+        return any(
+            target is not None and self._kept_by(kind, target) and self._began.get(target, longest) <= longest
+            for target in targets
+        )
+
+    async def _granted(self, waiter: _Waiter) -> None:
+        self._waiting[waiter] = None
+        self.someone_waits.set()
+        try:
+            await waiter.granted
+        except asyncio.CancelledError:
+            if waiter in self._waiting:
+                self._forget(waiter)
+            else:
+                self._give_back(waiter.kind, waiter.target)
+            raise
+
+    def _may(self, kind: str | None, target: str | None) -> bool:
+        held = 0 if target is None else self._held[target]
+        if not held < self._free or held >= self._per_target:
+            return False
+        if kind is None:
+            return True
+        return (0 if target is None else self._held_of[kind, target]) < self._free_of[kind]
+
+    def _take(self, kind: str | None, target: str | None) -> None:
+        self._count(kind, target, 1)
+        if target is not None:
+            self._began[target] = self._monotonic()
+
+    def _give_back(self, kind: str | None, target: str | None) -> None:
+        self._count(kind, target, -1)
+        if target is not None and not self._held[target]:
+            del self._held[target], self._began[target]
+        self._grant()
+
+    def _count(self, kind: str | None, target: str | None, change: int) -> None:
+        self._free -= change
+        if target is not None:
+            self._held[target] += change
+        if kind is not None:
+            self._free_of[kind] -= change
+            if target is not None:
+                self._held_of[kind, target] += change
+                if not self._held_of[kind, target]:
+                    del self._held_of[kind, target]
+
+    def _grant(self) -> None:
+        """Whoever may begin now does, first come first served."""
+        passed_over: set[tuple[str | None, str | None]] = set()
+        for waiter in list(self._waiting):
+            if not self._free:
+                return
+            key = (waiter.kind, waiter.target)
+            if key in passed_over:
+                continue
+            if self._may(*key):
+                self._forget(waiter)
+                self._take(*key)
+                waiter.granted.set_result(None)
+            else:
+                passed_over.add(key)
+
+    def _forget(self, waiter: _Waiter) -> None:
+        del self._waiting[waiter]
+        if not self._waiting:
+            self.someone_waits.clear()
