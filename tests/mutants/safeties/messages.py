@@ -175,8 +175,8 @@ MUTANTS = (
     Mutant(
         "a target holds no more slots than are left free for others (bulkhead)",
         _SLOTS,
-        "        held = 0 if target is None else self._held[target]\n",
-        "        held = 0\n",
+        "        held, held_of = (0, 0) if target is None else (self._held[target], self._held_of[kind, target])\n",
+        "        held, held_of = 0, 0\n",
         (f"{_SLOTS_TESTS}::test_a_target_that_hangs_keeps_no_other_waiting",),
     ),
     Mutant(

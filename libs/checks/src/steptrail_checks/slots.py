@@ -39,7 +39,7 @@ class Slots:
         self._per_target = per_target
         self._monotonic = monotonic
         self._held: Counter[str] = Counter()
-        self._held_of: Counter[tuple[str, str]] = Counter()
+        self._held_of: Counter[tuple[str | None, str]] = Counter()
         self._began: dict[str, float] = {}
         self._waiting: dict[_Waiter, None] = {}
         self.someone_waits = asyncio.Event()
@@ -92,12 +92,10 @@ class Slots:
             raise
 
     def _may(self, kind: str | None, target: str | None) -> bool:
-        held = 0 if target is None else self._held[target]
-        if not held < self._free or held >= self._per_target:
+        held, held_of = (0, 0) if target is None else (self._held[target], self._held_of[kind, target])
+        if held >= self._per_target:
             return False
-        if kind is None:
-            return True
-        return (0 if target is None else self._held_of[kind, target]) < self._free_of[kind]
+        return held < self._free and (kind is None or held_of < self._free_of[kind])
 
     def _take(self, kind: str | None, target: str | None) -> None:
         self._count(kind, target, 1)
