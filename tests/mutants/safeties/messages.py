@@ -119,16 +119,23 @@ MUTANTS = (
     Mutant(
         "what a dead replica held in memory is found in the table",
         _OUTBOX,
-        "                if self._all_wanted or time.monotonic() >= poll_at:\n",
-        "                if self._all_wanted:\n",
+        "                if self._all_wanted or self._behind or time.monotonic() >= poll_at:\n",
+        "                if self._all_wanted or self._behind:\n",
         (f"{_OUTBOX_TESTS}::test_what_was_handed_over_to_a_relay_that_died_is_found",),
     ),
     Mutant(
         "what memory does not hold leaves from the table",
         _OUTBOX,
-        "            self.wake()\n            return\n",
+        "            self._behind = self._draining = True\n",
         "            return\n",
         (f"{_OUTBOX_TESTS}::test_more_than_memory_should_hold_is_read_from_the_table",),
+    ),
+    Mutant(
+        "what left from memory does not leave from the table",
+        _OUTBOX,
+        "        await self._forget()\n        patience",
+        "        patience",
+        (f"{_OUTBOX_TESTS}::test_a_relay_that_falls_behind_publishes_each_row_once",),
     ),
     Mutant(
         "what is done acknowledges nothing that is not (RabbitMQ)",

@@ -10,6 +10,7 @@ _WRITING = f"{_ORCHESTRATOR}/adapters/sql/writing.py"
 _POSTGRESQL = f"{_ORCHESTRATOR}/adapters/sql/postgresql.py"
 _MIGRATION = f"{_ORCHESTRATOR}/adapters/migrations/versions/0001_runs.py"
 _CONTRACT = "services/orchestrator/tests/contract/test_run_store.py"
+_FORESIGHT = "services/orchestrator/tests/contract/test_foresight.py"
 _KEEPING = "services/orchestrator/tests/integration/test_keeping.py"
 _MONTHS = "services/orchestrator/tests/contract/test_run_keeping.py"
 _WALKING = "services/orchestrator/tests/integration/test_walking.py"
@@ -224,10 +225,38 @@ MUTANTS = (
     ),
     Mutant(
         "steps kept in memory are used only while nobody moved the run",
-        f"{_ORCHESTRATOR}/adapters/sql/standing.py",
-        "        return found[1] if found[0] == seq else None\n",
-        "        return found[1]\n",
+        f"{_ORCHESTRATOR}/adapters/sql/store.py",
+        "if it is not None and it.run.seq == seqs[run_id]}\n",
+        "if it is not None}\n",
         (f"{_CONTRACT}::test_a_run_that_another_replica_moved_is_read_again",),
+    ),
+    Mutant(
+        "a decision from memory ends no attempt that is over",
+        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        "(SELECT count(*) FROM ended) <> $5::int8 THEN 0",
+        "(SELECT count(*) FROM ended) < 0 AND $5::int8 > 0 THEN 0",
+        (f"{_FORESIGHT}::test_an_attempt_that_was_ended_under_the_same_number_of_events_is_not_ended_again",),
+    ),
+    Mutant(
+        "a message that was handled is not handled from memory",
+        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        "AS m(id) WHERE (SELECT unmoved FROM guard)\n",
+        "AS m(id) WHERE (SELECT unmoved FROM guard) ON CONFLICT DO NOTHING\n",
+        (f"{_FORESIGHT}::test_a_message_that_was_handled_is_not_handled_from_memory",),
+    ),
+    Mutant(
+        "a decision from memory has the database's moment",
+        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        "MOST_APART_SECONDS = 1.0\n",
+        "MOST_APART_SECONDS = 1_000_000.0\n",
+        (f"{_FORESIGHT}::test_a_moment_that_is_not_the_databases_is_not_written",),
+    ),
+    Mutant(
+        "what is decided from memory keeps what heartbeats told",
+        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        "started_at = coalesce(attempts.started_at, e.started_at)",
+        "started_at = e.started_at",
+        (f"{_FORESIGHT}::test_what_a_heartbeat_told_meanwhile_is_kept",),
     ),
     Mutant(
         "what is archived is not archived again with less",

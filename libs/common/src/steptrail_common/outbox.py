@@ -36,8 +36,10 @@ BATCH_ROWS = 500
 MAX_NAME_BYTES = 255
 """AMQP's limit of a queue name and of a routing key."""
 LONGEST_BACKOFF_SECONDS = 5.0
-HANDED_OVER_MOST = 5_000
+HANDED_OVER_MOST = 10_000
 """Messages held in memory until they are published; what is beyond that is read from the table."""
+SETTLING_SECONDS = 0.5
+"""After so long a row is hardly in the memory of a replica that keeps up: who has fallen behind may read it."""
 FORGET_SECONDS = 0.1
 """How long rows of published messages are collected before one statement deletes them all: nobody waits for it."""
 
@@ -138,9 +140,11 @@ class OutboxRelay:
         self._patience_seconds = patience_seconds
         self._woken = asyncio.Event()
         self._all_wanted = False
+        self._behind = self._draining = False
         self._handed: deque[Entry] = deque()
         self._published: list[str] = []
         self._forgetting: asyncio.Task[None] | None = None
+        self._one_forgets = asyncio.Lock()
         self._age_seconds = 0.0
         self._age_seen = 0.0
 
@@ -150,11 +154,14 @@ class OutboxRelay:
         self._woken.set()
 
     def hand_over(self, entries: Sequence[Entry]) -> None:
-        """These were committed by `insert`: publish them now, from memory. If that fails, the rows are still there."""
+        """These were committed by `insert`: publish them now, from memory. If that fails, the rows are still there.
+
+        When memory is full, nothing is kept until the table is drained: a row leaves on one of the two ways.
+        """
         if len(self._handed) + len(entries) > HANDED_OVER_MOST:
-            self.wake()
-            return
-        self._handed.extend(entries)
+            self._behind = self._draining = True
+        if not self._behind:
+            self._handed.extend(entries)
         self._woken.set()
 
     @property
@@ -177,11 +184,8 @@ class OutboxRelay:
             try:
                 if self._handed:
                     await self._publish_handed()
-                if self._all_wanted or time.monotonic() >= poll_at:
-                    patience, self._all_wanted = 0.0 if self._all_wanted else self._patience_seconds, False
-                    count = await self.publish_batch(patience_seconds=patience)
-                    self._all_wanted |= count == BATCH_ROWS
-                    poll_at = time.monotonic() + self._poll_seconds
+                if self._all_wanted or self._behind or time.monotonic() >= poll_at:
+                    poll_at = time.monotonic() + await self._poll()
                 failures = 0
             except (PublishFailed, Unavailable) as error:
                 failures += 1
@@ -197,6 +201,27 @@ class OutboxRelay:
                     # wait_for can lose a cancellation in Python 3.11
                     async with asyncio.timeout(max(poll_at - time.monotonic(), 0.0)):
                         await self._woken.wait()
+
+    async def _poll(self) -> float:
+        """Publish a batch from the table; says in how many seconds to look again.
+
+        What left from memory is deleted before, or it would leave once more: with thousands on their way, rows are
+        older than any patience before their turn comes.
+        """
+        await self._forget()
+        patience, everything = self._patience_seconds, self._all_wanted
+        if everything:
+            patience, self._all_wanted = 0.0, False
+        elif self._draining:
+            patience = min(patience, SETTLING_SECONDS)
+        if await self.publish_batch(patience_seconds=patience) == BATCH_ROWS:
+            self._all_wanted |= everything
+            return 0.0
+        if self._behind or not self._draining:
+            self._behind = False
+        else:
+            self._draining = False
+        return SETTLING_SECONDS if self._draining else self._poll_seconds
 
     async def publish_batch(self, *, patience_seconds: float = 0.0) -> int:
         """Publish at most `BATCH_ROWS` rows of at least that age; says how many.
@@ -217,19 +242,24 @@ class OutboxRelay:
         self._age_seconds = 0.0
         self._published += [message.dedup_id for _, message in entries]
         if self._forgetting is None or self._forgetting.done():
-            self._forgetting = asyncio.create_task(self._forget(), name="outbox forget")
+            self._forgetting = asyncio.create_task(self._forget_soon(), name="outbox forget")
+
+    async def _forget_soon(self) -> None:
+        await asyncio.sleep(FORGET_SECONDS)
+        try:
+            while self._published:
+                await self._forget()
+        except Unavailable as error:  # before the next poll it is tried again
+            log.warning("outbox_forget_failed", error=str(error), count=len(self._published))
 
     async def _forget(self) -> None:
-        """Delete the rows of what was published. Rows that cannot be deleted now leave once more at a later poll."""
-        await asyncio.sleep(FORGET_SECONDS)
-        while self._published:
-            gone, self._published = self._published, []
-            try:
+        """Delete the rows of what was published from memory; ends when none of them is left. Raises Unavailable."""
+        async with self._one_forgets:
+            gone = list(self._published)
+            if gone:
                 async with writing(self._engine) as connection:
                     await connection.execute(sa.delete(self._table).where(_one_of(connection, self._table, gone)))
-            except Unavailable as error:
-                log.warning("outbox_forget_failed", error=str(error), count=len(gone))
-                self._all_wanted = True
+                del self._published[: len(gone)]
 
     def _oldest(self, patience_seconds: float) -> sa.Select[Any]:
         table = self._table

@@ -304,6 +304,25 @@ async def test_more_than_memory_should_hold_is_read_from_the_table(
         await emptied(engine)
 
 
+async def test_a_relay_that_falls_behind_publishes_each_row_once(
+    engine: AsyncEngine, bus: FaultyBus, got: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than it can publish for a while: what left from memory does not leave from the table as well."""
+    monkeypatch.setattr(outbox, "HANDED_OVER_MOST", 100)
+    monkeypatch.setattr(outbox, "FORGET_SECONDS", 2.0)
+    bus.pause_seconds = 0.05
+    relay = OutboxRelay(engine, OUTBOX, bus, poll_seconds=0.01, patience_seconds=30)
+    async with running(relay):
+        for start in range(0, 2000, 20):
+            await handed_over(relay, engine, *(f"{n}" for n in range(start, start + 20)))
+        await eventually(lambda: len(set(got.texts)) == 2000)
+        await emptied(engine)
+        await handed_over(relay, engine, "from memory again")
+        await eventually(lambda: got.texts[-1:] == ["from memory again"])
+        await emptied(engine)
+    assert len(got.texts) == 2001
+
+
 async def test_an_unwoken_relay_finds_rows_of_a_dead_replica(
     engine: AsyncEngine, bus: FaultyBus, got: Collector
 ) -> None:

@@ -30,7 +30,8 @@ class Scene:
 
 
 Decision = Callable[[Scene], None]
-"""Pure and synchronous: moves the walks. Called once per transaction; the store writes what it did."""
+"""Pure and synchronous: moves the walks; the store writes what it did. It may be called in vain before, with what the
+store remembered of the runs: only its last call counts."""
 
 
 @dataclass(frozen=True, slots=True)

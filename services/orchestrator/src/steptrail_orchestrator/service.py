@@ -70,8 +70,10 @@ def build(
     """
     token = settings.service_token.get_secret_value()
     engine = open_engine(settings.store)
+    # SQLite has one writer: there both are the same.
+    walking = open_engine(settings.store, by_key=True) if engine.dialect.name == "postgresql" else engine
     client = catalog or ServiceClient(settings.catalog_url, token)
-    made = _adapters(settings, engine, bus or connect(settings.bus, name="orchestrator"), client)
+    made = _adapters(settings, engine, walking, bus or connect(settings.bus, name="orchestrator"), client)
     messages = made.messages
     scheduler = Scheduler(
         made.schedules,
@@ -104,6 +106,7 @@ def build(
 
     async def close() -> None:
         await engine.dispose()
+        await walking.dispose()
         if catalog is None:
             await client.aclose()
 
@@ -123,8 +126,11 @@ def build(
     )
 
 
-def _adapters(settings: Settings, engine: AsyncEngine, messages: Bus, client: ServiceClient) -> _Adapters:
-    relay = OutboxRelay(engine, outbox, messages, service="orchestrator", patience_seconds=_PATIENCE_SECONDS)
+def _adapters(
+    settings: Settings, engine: AsyncEngine, walking: AsyncEngine, messages: Bus, client: ServiceClient
+) -> _Adapters:
+    """`walking` is the engine of what moves runs, by key."""
+    relay = OutboxRelay(walking, outbox, messages, service="orchestrator", patience_seconds=_PATIENCE_SECONDS)
     chains = Chains()
 
     def committed(sent: Sequence[Entry] | None) -> None:
@@ -134,7 +140,7 @@ def _adapters(settings: Settings, engine: AsyncEngine, messages: Bus, client: Se
             relay.hand_over(sent)
 
     store = SqlRunStore(
-        engine,
+        walking,
         limits=limits_of(settings),
         worker_live_seconds=settings.worker_live_seconds,
         committed=committed,

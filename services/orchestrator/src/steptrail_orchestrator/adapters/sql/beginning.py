@@ -16,6 +16,7 @@ from steptrail_common.outbox import Entry, database_now
 from steptrail_orchestrator.adapters.schema import definitions, idempotency, runs
 from steptrail_orchestrator.adapters.sql import turns
 from steptrail_orchestrator.adapters.sql.chains import Chains
+from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import available, insert_new
 from steptrail_orchestrator.adapters.sql.standing import Standing
 from steptrail_orchestrator.adapters.sql.writing import write
@@ -47,6 +48,7 @@ class Beginnings:
         limits: Limits,
         chains: Chains,
         standing: Standing,
+        clock: DatabaseClock,
         committed: Callable[[Sequence[Entry] | None], None],
         new_token: Callable[[], str],
     ) -> None:
@@ -54,6 +56,7 @@ class Beginnings:
         self._limits = limits
         self._chains = chains
         self._standing = standing
+        self._clock = clock
         self._committed = committed
         self._new_token = new_token
         self._stored: set[str] = set()
@@ -85,12 +88,13 @@ class Beginnings:
     async def _begin_all(self, wanted: Sequence[_Wanted]) -> list[Begun | Exception]:
         async with available(), writing(self._engine) as connection:
             now = (await connection.execute(sa.select(database_now()))).scalar_one()
+            self._clock.heard(now)
             repeats = await _claim(connection, wanted, now)
             new = [one for one in wanted if one.order.run_id not in repeats]
             walks, sent = await self._begin(connection, new, now)
             outcomes = {run_id: await _repeat(connection, key) for run_id, key in repeats.items()}
         for walk in walks:
-            self._standing.keep(walk)
+            self._standing.keep(walk, new=True)
         self.begun([one.order for one in new], sent)
         outcomes |= {walk.run.run_id: (_accepted(walk.run), seconds_to_wake([walk], now)) for walk in walks}
         return [outcomes[one.order.run_id] for one in wanted]

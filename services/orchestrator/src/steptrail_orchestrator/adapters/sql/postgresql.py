@@ -16,11 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from steptrail_common.database import Moment
 from steptrail_common.outbox import Entry
 
-from steptrail_orchestrator.adapters.schema import attempts, events, outbox, run_steps, runs
+from steptrail_orchestrator.adapters.schema import attempts, events, evidence, outbox, run_steps, runs
 from steptrail_orchestrator.adapters.sql import rows
-from steptrail_orchestrator.adapters.sql.messages import POSITIONS, Announced, EventRow
+from steptrail_orchestrator.adapters.sql.changes import Changes, Rows
+from steptrail_orchestrator.adapters.sql.messages import POSITIONS
 from steptrail_orchestrator.domain.run import AttemptState
 
+MOST_APART_SECONDS = 1.0
+"""A decision whose moment is further from the database's clock than this is not written."""
 _TYPES: tuple[tuple[type[Any], str], ...] = (
     (Moment, "timestamptz"),
     (sa.BigInteger, "int8"),
@@ -39,6 +42,7 @@ _OPENED = ("run_id", "step_id", "attempt", "token", "status", "check_type", "tim
 _RUNS = ("run_id", "status", "started_at", "ended_at", "wake_at", "current_step", "seq", "verdict", "failure_class")
 _BEGUN = tuple(rows.columns(runs))
 _EVENTS = ("run_id", "seq", "process_id", "document")
+_SHOWN = ("run_id", "evidence_id", "step_id", "attempt", "document")
 _TOLD = ("dedup_id", "topic", "content_type", "headers", "body")
 _SENT = ("dedup_id", "destination_queue", "content_type", "headers", "body")
 
@@ -55,6 +59,25 @@ class _Arrays:
 
     def __init__(self) -> None:
         self.count = 0
+
+    def guard(self) -> str:
+        """Lock the runs in the order given and compare their numbers; note the messages that led here.
+
+        A message that was noted before breaks the statement. So does nothing else here: runs that somebody moved, or a
+        moment ($4) that is not the database's, only make `unmoved` false.
+        """
+        self.count += 5
+        return f"""
+        guard AS MATERIALIZED (
+            SELECT count(*) = cardinality($1::text[])
+                AND abs(extract(epoch FROM clock_timestamp() - $4::timestamptz)) < {MOST_APART_SECONDS} AS unmoved
+            FROM unnest($1::text[], $2::int4[]) AS given(id, seq)
+            CROSS JOIN LATERAL (SELECT seq FROM runs WHERE run_id = given.id FOR UPDATE) AS r
+            WHERE r.seq = given.seq
+        ), noted AS (
+            INSERT INTO inbox (dedup_id, received_at)
+            SELECT id, clock_timestamp() FROM unnest($3::text[]) AS m(id) WHERE (SELECT unmoved FROM guard)
+        ),"""  # noqa: S608 - constants
 
     def unnest(self, table: sa.Table, columns: Sequence[str], extra: Sequence[str] = ()) -> str:
         """`unnest($1::text[], …)`; `extra` are types of further arrays behind those of the columns."""
@@ -82,36 +105,50 @@ def _assigned(columns: Sequence[str], prefix: str) -> str:
     return ", ".join(f"{name} = {prefix}{name}" for name in columns)
 
 
-def _write_statement(*, begins: bool = False) -> str:
-    """`begins`: with new runs, as the first arrays."""
+def _write_statement(*, begins: bool = False, unmoved: bool = False) -> str:
+    """`begins`: with new runs, as the first arrays. `unmoved`: a whole transaction by itself, which writes nothing if
+    one of the runs has another number of events than given; its parameters come before all others."""
     arrays = _Arrays()
+    guard, held, started = "", "", _assigned(_ENDED[4:], "e.")
+    if unmoved:
+        guard, held = arrays.guard(), "WHERE (SELECT unmoved FROM guard)"
+        # What was decided from memory does not know of heartbeats since then.
+        started = started.replace(
+            "started_at = e.started_at", "started_at = coalesce(attempts.started_at, e.started_at)"
+        )
     rows_of_runs = arrays.unnest(runs, _BEGUN) if begins else ""
     created = f"created AS (INSERT INTO runs ({_listed(_BEGUN)}) SELECT * FROM {rows_of_runs})," if begins else ""  # noqa: S608
     changing_steps = [name for name in _STEPS if name not in ("run_id", "step_id", "number", "reused_from")]
+    also = held.replace("WHERE", "AND")
     return f"""
-    WITH {created} ended AS (
-        UPDATE attempts SET {_assigned(_ENDED[4:], "e.")}
+    WITH {guard} {created} ended AS (
+        UPDATE attempts SET {started}
         FROM {arrays.unnest(attempts, _ENDED)} AS e({_listed(_ENDED)})
         WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
             AND attempts.token = e.token AND attempts.ended_at IS NULL
-            AND attempts.run_id {arrays.between()}
+            AND attempts.run_id {arrays.between()} {also}
         RETURNING 1
     ), stepped AS (
-        INSERT INTO run_steps ({_listed(_STEPS)}) SELECT * FROM {arrays.unnest(run_steps, _STEPS)}
+        INSERT INTO run_steps ({_listed(_STEPS)})
+        SELECT * FROM {arrays.unnest(run_steps, _STEPS)} {held or "WHERE true"}
         ON CONFLICT (run_id, step_id) DO UPDATE SET {_assigned(changing_steps, "excluded.")}
     ), opened AS (
-        INSERT INTO attempts ({_listed(_OPENED)}) SELECT * FROM {arrays.unnest(attempts, _OPENED)}
+        INSERT INTO attempts ({_listed(_OPENED)}) SELECT * FROM {arrays.unnest(attempts, _OPENED)} {held}
     ), moved AS (
         UPDATE runs SET {_assigned(_RUNS[1:], "m.")}
-        FROM {arrays.unnest(runs, _RUNS)} AS m({_listed(_RUNS)}) WHERE runs.run_id = m.run_id
+        FROM {arrays.unnest(runs, _RUNS)} AS m({_listed(_RUNS)}) WHERE runs.run_id = m.run_id {also}
+    ), shown AS (
+        INSERT INTO evidence ({_listed(_SHOWN)}) SELECT * FROM {arrays.unnest(evidence, _SHOWN)} {held or "WHERE true"}
+        ON CONFLICT DO NOTHING
     ), told AS (
         INSERT INTO events ({_listed(_EVENTS)})
         SELECT {_listed(_EVENTS)} FROM {arrays.unnest(events, _EVENTS)} WITH ORDINALITY AS e({_listed(_EVENTS)}, place)
+        {held}
         ORDER BY place
         RETURNING position, run_id, seq
     ), requested AS (
         INSERT INTO outbox ({_listed(_SENT)}, created_at)
-        SELECT *, clock_timestamp() FROM {arrays.unnest(outbox, _SENT)}
+        SELECT *, clock_timestamp() FROM {arrays.unnest(outbox, _SENT)} {held or "WHERE true"}
         ON CONFLICT (dedup_id) DO NOTHING
     ), announced AS (
         INSERT INTO outbox ({_listed(_TOLD)}, created_at)
@@ -129,10 +166,16 @@ def _write_statement(*, begins: bool = False) -> str:
     )
     SELECT (SELECT count(*) FROM ended) AS accepted,
         (SELECT array_agg(position ORDER BY position) FROM told) AS positions
+        {_VERDICT if unmoved else ""}
     """  # noqa: S608 - made of column names of our own tables
 
 
+_VERDICT = """, (SELECT unmoved FROM guard) AS unmoved, clock_timestamp() AS now,
+    1 / (CASE WHEN (SELECT unmoved FROM guard) AND (SELECT count(*) FROM ended) <> $5::int8 THEN 0 ELSE 1 END) AS fence
+"""
+"""The division by zero rolls back what nobody else could: by then the attempts that were open have been ended."""
 _WRITE, _BEGIN = _write_statement(), _write_statement(begins=True)
+_WRITE_UNMOVED = _write_statement(unmoved=True)
 _OPEN = ("step_id", "attempt", "token", "dispatched_at", "started_at", "lease_until", "published_at", "publications",
          "worker_id")  # fmt: skip
 _TAKE = f"""
@@ -160,7 +203,6 @@ _LOAD_OPEN = """
     SELECT clock.now, a.* FROM (SELECT clock_timestamp() AS now) AS clock
     LEFT JOIN attempts AS a ON a.run_id = ANY($1::text[]) AND a.run_id BETWEEN $2 AND $3 AND a.ended_at IS NULL
 """
-Rows = Sequence[Mapping[str, Any]]
 Opened = tuple[Sequence[AttemptState], datetime]
 """Open attempts, and the clock after the locks were granted."""
 
@@ -195,41 +237,68 @@ async def load_steps(connection: AsyncConnection, run_ids: Collection[str]) -> S
     return list(await driver.fetch(_LOAD_STEPS, ids, ids[0], ids[-1], record_class=_Row))
 
 
-async def write(
+async def write(connection: AsyncConnection, changes: Changes) -> tuple[int, list[int]]:
+    """Everything at once; returns how many of the ended attempts were still open, and the positions of the events."""
+    driver = await _driver(connection)
+    begun = _columns(changes.begun, _BEGUN) if changes.begun else ()
+    row = await driver.fetchrow(_BEGIN if changes.begun else _WRITE, *begun, *_parameters(changes))
+    return int(row["accepted"]), row["positions"] or []
+
+
+async def write_unmoved(
     connection: AsyncConnection,
+    changes: Changes,
     *,
-    begun: Rows,
-    ended: Rows,
-    steps: Rows,
-    opened: Rows,
-    moved: Rows,
-    told: Sequence[EventRow],
-    announced: Sequence[Announced],
-    requests: Sequence[Entry],
-) -> tuple[int, list[int]]:
-    """Everything at once; returns how many of the `ended` attempts were still open, and the positions of `told`."""
-    found = [{name.removeprefix("b_"): value for name, value in row.items()} for row in ended]
+    seqs: Mapping[str, int],
+    dedup_ids: Collection[str],
+    now: datetime,
+) -> tuple[list[int], datetime] | None:
+    """Everything at once, as a transaction of its own, if each run still has the number of events it is known by; else
+    nothing, and None. Returns the positions of the events and the database's clock.
+
+    Raises what asyncpg raises when nothing could be written for another reason: a message was noted before, an attempt
+    is not open any more, or the connection is lost (then it may have been written).
+    """
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    ids = sorted(seqs)
+    try:
+        row = await driver.fetchrow(
+            _WRITE_UNMOVED,
+            ids,
+            [seqs[run_id] for run_id in ids],
+            sorted(dedup_ids),
+            now,
+            len(changes.ended),
+            *_parameters(changes),
+        )
+    finally:
+        if driver.is_closed():
+            raw.invalidate()
+    return (row["positions"] or [], row["now"]) if row["unmoved"] else None
+
+
+def _parameters(changes: Changes) -> list[Any]:
+    """The arrays of a statement that writes, in their order."""
+    found = [{name.removeprefix("b_"): value for name, value in row.items()} for row in changes.ended]
     stored = [
         {"run_id": one.event.run_id, "seq": one.event.seq, "process_id": one.event.process_id, "document": one.document}
-        for one in told
+        for one in changes.told
     ]
-    members = [(*row.key, number) for number, (bundle, _) in enumerate(announced, 1) for row in bundle.rows]
-    driver = await _driver(connection)
-    row = await driver.fetchrow(
-        _BEGIN if begun else _WRITE,
-        *(_columns(begun, _BEGUN) if begun else ()),
+    members = [(*row.key, number) for number, (bundle, _) in enumerate(changes.announced, 1) for row in bundle.rows]
+    return [
         *_columns(found, _ENDED),
         min((row["run_id"] for row in found), default=""),
         max((row["run_id"] for row in found), default=""),
-        *_columns(steps, _STEPS),
-        *_columns(opened, _OPENED),
-        *_columns(moved, _RUNS),
+        *_columns(changes.steps, _STEPS),
+        *_columns(changes.opened, _OPENED),
+        *_columns(changes.moved, _RUNS),
+        *_columns(changes.evidence, _SHOWN),
         *_columns(stored, _EVENTS),
-        *_columns([_outbox_row(entry) for entry in requests], _SENT),
-        *_columns([_outbox_row(entry) for _, entry in announced], _TOLD),
+        *_columns([_outbox_row(entry) for entry in changes.requests], _SENT),
+        *_columns([_outbox_row(entry) for _, entry in changes.announced], _TOLD),
         *([member[place] for member in members] for place in range(3)),
-    )
-    return int(row["accepted"]), row["positions"] or []
+    ]
 
 
 def _columns(values: Rows, names: Sequence[str]) -> list[list[Any]]:

@@ -1,5 +1,6 @@
 """Rows to nouns and back."""
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -189,6 +190,32 @@ def end_values(end: AttemptEnd) -> Values:
         "duration_seconds": result.duration_seconds if result else None,
         "result": result.model_dump_json(exclude={"token"}, exclude_none=True) if result else None,
     }
+
+
+def evidence_values(end: AttemptEnd) -> list[Values]:
+    """The pieces of evidence that came with an answer."""
+    attempt = end.attempt
+    return [
+        {
+            "run_id": attempt.run_id,
+            "evidence_id": piece.evidence_id,
+            "step_id": attempt.step_id,
+            "attempt": attempt.attempt,
+            "document": piece.model_dump_json(),
+        }
+        for piece in (end.result.evidence if end.result else ())
+    ]
+
+
+def as_stored(run: RunState) -> RunState:
+    """The same values that reading the row of a new run would give."""
+    return replace(
+        run,
+        process_name=clean(run.process_name) or "",
+        initiated_by=clean(run.initiated_by) or "",
+        key=clean(run.key),
+        inputs=from_json(json_text(run.inputs)),
+    )
 
 
 def clean(text: str | None) -> str | None:

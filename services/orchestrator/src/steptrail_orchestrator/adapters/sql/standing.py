@@ -1,13 +1,13 @@
-"""Where the steps of open runs stand, kept in memory between two transactions of this replica."""
+"""Where open runs stand, kept in memory between two transactions of this replica."""
 
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic_core import from_json
 from steptrail_common.contracts.model import StepStatus
 
 from steptrail_orchestrator.adapters.sql import rows
-from steptrail_orchestrator.domain.run import StepState
+from steptrail_orchestrator.domain.run import AttemptState, RunState, StepState
 from steptrail_orchestrator.domain.walk import Walk
 
 MAX_STEPS = 200_000
@@ -15,37 +15,47 @@ MAX_STEPS = 200_000
 ten thousand runs side by side: with less, each is forgotten just before its turn comes again."""
 
 
-class Standing:
-    """Steps as they were committed, valid as long as the locked run still has the number of its last event.
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """An open run as it was committed. Of its attempt a heartbeat may have told more since then."""
 
-    That number grows with every change of a step, whoever makes it, so that a copy is never used when it is stale.
+    run: RunState
+    steps: dict[str, StepState]
+    attempt: AttemptState | None
+
+
+class Standing:
+    """Runs as they were committed, valid as long as the run still has the number of its last event.
+
+    That number grows with every change of a step, whoever makes it, so that a copy is never used when it is stale: who
+    takes one compares it with the locked row.
     """
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[str, tuple[int, dict[str, StepState]]] = OrderedDict()
+        self._runs: OrderedDict[str, Stand] = OrderedDict()
         self._count = 0
 
-    def take(self, run_id: str, seq: int) -> dict[str, StepState] | None:
-        """The steps of a run whose last event has this number. They are the taker's: a decision changes them."""
+    def take(self, run_id: str) -> Stand | None:
+        """What is known of a run. It is the taker's, and no longer here: a decision changes it."""
         found = self._runs.pop(run_id, None)
-        if found is None:
-            return None
-        self._count -= len(found[1])
-        return found[1] if found[0] == seq else None
+        if found is not None:
+            self._count -= len(found.steps)
+        return found
 
-    def keep(self, walk: Walk) -> None:
-        """After the commit. Runs that are over are not needed any more."""
-        self.take(walk.run.run_id, walk.run.seq)
+    def keep(self, walk: Walk, *, new: bool = False) -> None:
+        """After the commit. Runs that are over are not needed any more. `new`: the run was never read from its row."""
+        self.take(walk.run.run_id)
         if walk.run.status.final:
             return
         steps = {
             state.step_id: _as_stored(state) for state in walk.steps.values() if state.status is not StepStatus.PENDING
         }
-        self._runs[walk.run.run_id] = (walk.run.seq, steps)
+        run = rows.as_stored(walk.run) if new else walk.run
+        self._runs[run.run_id] = Stand(run, steps, walk.attempt)
         self._count += len(steps)
         while self._count > MAX_STEPS:
-            _, (_, oldest) = self._runs.popitem(last=False)
-            self._count -= len(oldest)
+            _, oldest = self._runs.popitem(last=False)
+            self._count -= len(oldest.steps)
 
 
 def _as_stored(state: StepState) -> StepState:

@@ -25,6 +25,7 @@ from steptrail_orchestrator.adapters.schema import (
 from steptrail_orchestrator.adapters.sql import postgresql, rows, turns
 from steptrail_orchestrator.adapters.sql.beginning import Begin, Beginnings, Begun, seconds_to_wake
 from steptrail_orchestrator.adapters.sql.chains import Chains
+from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import (
     after_now,
     available,
@@ -33,6 +34,7 @@ from steptrail_orchestrator.adapters.sql.dialect import (
     plus,
     upsert,
 )
+from steptrail_orchestrator.adapters.sql.foresight import Foresight
 from steptrail_orchestrator.adapters.sql.standing import Standing
 from steptrail_orchestrator.adapters.sql.writing import write
 from steptrail_orchestrator.domain.run import Limits, World, later
@@ -64,15 +66,20 @@ class SqlRunStore:
         self._worker_live_seconds = worker_live_seconds
         self._committed = committed
         self._chains = chains
-        self._standing = Standing()
+        self._standing = standing = Standing()
+        self._clock = clock = DatabaseClock()
         self._new_token = new_token
         self.beginnings = Beginnings(
             engine,
             limits=limits,
             chains=chains,
-            standing=self._standing,
+            standing=standing,
+            clock=clock,
             committed=committed,
             new_token=new_token,
+        )
+        self._foresight = Foresight(
+            engine, limits=limits, chains=chains, standing=standing, clock=clock, new_token=new_token
         )
 
     async def begin(self, order: RunOrder, decision: Begin, key: IdempotencyKey | None) -> Begun:
@@ -82,6 +89,11 @@ class SqlRunStore:
         return await self.beginnings.repeated(key)
 
     async def decide(self, run_ids: Collection[str], decision: Decision, *, dedup_ids: Sequence[str] = ()) -> Decided:
+        if dedup_ids and self._engine.dialect.name == "postgresql":
+            done = await self._foresight.decide(run_ids, decision, dedup_ids)
+            if done is not None:
+                self._decided(*done)
+                return done[0]
         async with available(), writing(self._engine) as connection:
             found, fresh, opened = await _take(connection, run_ids, dedup_ids)
             walks, now = await self._walks(connection, found, opened)
@@ -159,8 +171,9 @@ class SqlRunStore:
         states = [rows.run_state(row) for row in found]
         ids = [state.run_id for state in states]
         chains = await self._chains.load(connection, {state.definition_id for state in states})
-        known = {state.run_id: self._standing.take(state.run_id, state.seq) for state in states}
-        steps = {run_id: found for run_id, found in known.items() if found is not None}
+        known = {state.run_id: self._standing.take(state.run_id) for state in states}
+        seqs = {state.run_id: state.seq for state in states}
+        steps = {run_id: it.steps for run_id, it in known.items() if it is not None and it.run.seq == seqs[run_id]}
         in_postgresql = connection.dialect.name == "postgresql"
         if unknown := known.keys() - steps.keys():
             for row in await (postgresql.load_steps if in_postgresql else _load_steps)(connection, unknown):
@@ -168,6 +181,7 @@ class SqlRunStore:
         if opened is None:
             opened = await (postgresql.load_open if in_postgresql else _load_open)(connection, ids)
         attempted, now = opened
+        self._clock.heard(now)
         open_attempts = {attempt.run_id: attempt for attempt in attempted}
         walks = {
             state.run_id: Walk(

@@ -1,7 +1,6 @@
 """The effects of a decision as rows, written inside the caller's transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,18 +10,11 @@ from steptrail_common.outbox import Entry, database_now
 
 from steptrail_orchestrator.adapters.schema import attempts, events, evidence, late_results, outbox, run_steps, runs
 from steptrail_orchestrator.adapters.sql import postgresql, rows
+from steptrail_orchestrator.adapters.sql.changes import Changes, Rows, changes_of
 from steptrail_orchestrator.adapters.sql.dialect import insert_new, upsert
-from steptrail_orchestrator.adapters.sql.messages import (
-    Announced,
-    EventRow,
-    bundled,
-    event_rows,
-    positioned,
-    request_entries,
-)
+from steptrail_orchestrator.adapters.sql.messages import EventRow
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 
-Rows = Sequence[dict[str, Any]]
 _ANSWERED = ("passed", "failed", "error")
 
 
@@ -35,79 +27,32 @@ async def write(connection: AsyncConnection, walks: Sequence[Walk], *, new: bool
 
     `new`: the runs themselves too, with the steps they bring along. Raises `FenceBroken`; the caller rolls back.
     """
-    moved = [walk for walk in walks if walk.events or walk.resent]
-    brought = [(walk, state) for walk in walks for state in walk.steps.values() if new and state.reused_from]
-    changes = _Changes(
-        begun=[rows.run_values(walk.run) for walk in walks] if new else [],
-        ended=[rows.end_values(end) for walk in moved for end in walk.ended],
-        steps=[
-            *(rows.step_values(walk.run.run_id, state) for walk, state in brought if state.step_id not in walk.changed),
-            *(rows.step_values(walk.run.run_id, state) for walk in moved for state in walk.changed.values()),
-        ],
-        opened=[rows.attempt_values(walk, attempt) for walk in moved for attempt in walk.opened],
-        moved=[] if new else [rows.changing_run_values(walk.run) for walk in walks if walk.moved],
-        told=event_rows(moved),
-        requests=request_entries(moved),
-    )
+    changes = changes_of(walks, new=new)
     sent: list[Entry] = []
     if changes:
         sent = await _put(connection, changes)
-    await _write_evidence(connection, moved)
-    await _write_resent(connection, moved)
+    await _write_resent(connection, walks)
     for walk in walks:
         for late in walk.late:
             await _record_late(connection, late)
     return sent
 
 
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """What a decision changed, as rows."""
-
-    begun: Rows
-    ended: Rows
-    steps: Rows
-    opened: Rows
-    moved: Rows
-    told: Sequence[EventRow]
-    requests: Sequence[Entry]
-
-    def __bool__(self) -> bool:
-        return any((self.begun, self.ended, self.steps, self.opened, self.moved, self.told, self.requests))
-
-
-async def _put(connection: AsyncConnection, changes: _Changes) -> list[Entry]:
-    announced = [(bundle, bundle.entry()) for bundle in bundled(changes.told)]
+async def _put(connection: AsyncConnection, changes: Changes) -> list[Entry]:
     if connection.dialect.name == "postgresql":
-        accepted, positions = await postgresql.write(
-            connection,
-            begun=changes.begun,
-            ended=changes.ended,
-            steps=changes.steps,
-            opened=changes.opened,
-            moved=changes.moved,
-            told=changes.told,
-            announced=announced,
-            requests=changes.requests,
-        )
+        accepted, positions = await postgresql.write(connection, changes)
     else:
         accepted, positions = await _put_one_by_one(connection, changes)
     if accepted != len(changes.ended):
         missing = len(changes.ended) - accepted
         raise FenceBroken(f"{missing} of {len(changes.ended)} attempts were not open any more")
-    sent = _sent(changes, announced, positions)
+    sent = changes.sent(positions)
     if connection.dialect.name != "postgresql":
         await outbox_rows.insert(connection, outbox, sent)
     return sent
 
 
-def _sent(changes: _Changes, announced: Sequence[Announced], positions: Sequence[int]) -> list[Entry]:
-    """Requests first: workers wait for them."""
-    known = {row.key: position for row, position in zip(changes.told, positions, strict=True)}
-    return [*changes.requests, *(positioned(one, known) for one in announced)]
-
-
-async def _put_one_by_one(connection: AsyncConnection, changes: _Changes) -> tuple[int, list[int]]:
+async def _put_one_by_one(connection: AsyncConnection, changes: Changes) -> tuple[int, list[int]]:
     """How many of the ended attempts were open, and the positions of the events."""
     if changes.begun:
         await connection.execute(sa.insert(runs), changes.begun)
@@ -119,6 +64,8 @@ async def _put_one_by_one(connection: AsyncConnection, changes: _Changes) -> tup
         await connection.execute(sa.insert(attempts), changes.opened)
     if changes.moved:
         await _update_runs(connection, changes.moved)
+    if changes.evidence:
+        await connection.execute(insert_new(connection, evidence), changes.evidence)
     return accepted, await _insert_events(connection, changes.told) if changes.told else []
 
 
@@ -155,24 +102,6 @@ async def _write_resent(connection: AsyncConnection, walks: Sequence[Walk]) -> N
             .values(published_at=sa.bindparam("p"), publications=sa.bindparam("n")),
             resent,
         )
-
-
-async def _write_evidence(connection: AsyncConnection, walks: Sequence[Walk]) -> None:
-    values = [
-        {
-            "run_id": end.attempt.run_id,
-            "evidence_id": piece.evidence_id,
-            "step_id": end.attempt.step_id,
-            "attempt": end.attempt.attempt,
-            "document": piece.model_dump_json(),
-        }
-        for walk in walks
-        for end in walk.ended
-        if end.result is not None
-        for piece in end.result.evidence
-    ]
-    if values:
-        await connection.execute(insert_new(connection, evidence), values)
 
 
 async def _update_runs(connection: AsyncConnection, values: Rows) -> None:
