@@ -24,7 +24,7 @@ EVERYWHERE = {"__init__", "__main__", "service", "config", "adapters"}
 COMMON_BUDGETS = {
     "bus": 900,
     "guards": 700,
-    "core": 1700,
+    "core": 1725,
 }
 """Lines of code in common, without contracts and testing: the port of the bus with its two adapters; the guards of what
 goes out (egress, sealing, evidence); everything else that each service starts from."""

@@ -25,12 +25,6 @@ from steptrail_common.errors import ConfigurationError, Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite writer waits for another one."""
-_BY_KEY = """
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-    SET plan_cache_mode = force_generic_plan
-"""
-"""Plans that look up rows by key, whatever the planner thinks of the tables: a plan made while these were small would go
-on reading all of them until they are analysed."""
 RESTED_SECONDS = 1.0
 """After so long without use a connection of PostgreSQL is tried before it is used."""
 ID = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
@@ -58,10 +52,8 @@ class Moment(TypeDecorator[datetime]):
         return _EPOCH + timedelta(microseconds=value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def open_engine(address: str, *, pool_size: int = 10, by_key: bool = False) -> AsyncEngine:
+def open_engine(address: str, *, pool_size: int = 10) -> AsyncEngine:
     """An engine for the address; nothing is connected yet. Raises `ConfigurationError` for other schemes.
-
-    `by_key`: for statements that find all their rows by key; PostgreSQL then plans nothing else.
 
     SQLite transactions begin as `BEGIN`; those of `writing()` as `BEGIN IMMEDIATE`, so that a writer waits for its
     turn at the start instead of failing in the middle.
@@ -73,8 +65,6 @@ def open_engine(address: str, *, pool_size: int = 10, by_key: bool = False) -> A
     if url.drivername == "postgresql+asyncpg":
         engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_use_lifo=True)
         _ping_when_rested(engine)
-        if by_key:
-            sa.event.listen(engine.sync_engine, "connect", _plan_by_key)
         return engine
     if url.drivername != "sqlite+aiosqlite" or not url.database or url.database == ":memory:":
         raise ConfigurationError("store: write postgresql+asyncpg://… or sqlite+aiosqlite:///path")
@@ -104,11 +94,6 @@ def _ping_when_rested(engine: AsyncEngine) -> None:
 
     sa.event.listen(engine.sync_engine, "checkin", returned)
     sa.event.listen(engine.sync_engine, "checkout", taken)
-
-
-def _plan_by_key(connection: Any, _record: object) -> None:
-    """Outside a transaction, whose end would take it back, and not as the connection is made: poolers refuse that."""
-    connection.run_async(lambda driver: driver.execute(_BY_KEY))
 
 
 def _sqlite_connected(connection: Any, _record: object) -> None:

@@ -31,6 +31,7 @@ from steptrail_orchestrator.adapters.sql import (
     SqlRunReader,
     SqlRunStore,
     SqlScheduleStore,
+    plan_by_key,
 )
 from steptrail_orchestrator.config import Settings
 from steptrail_orchestrator.domain.run import Limits
@@ -70,8 +71,7 @@ def build(
     """
     token = settings.service_token.get_secret_value()
     engine = open_engine(settings.store)
-    # SQLite has one writer: there both are the same.
-    walking = open_engine(settings.store, by_key=True) if engine.dialect.name == "postgresql" else engine
+    walking = _walking_engine(settings, engine)
     client = catalog or ServiceClient(settings.catalog_url, token)
     made = _adapters(settings, engine, walking, bus or connect(settings.bus, name="orchestrator"), client)
     messages = made.messages
@@ -85,13 +85,7 @@ def build(
     keeper = _keeper(settings, engine, made.reader)
     ticker = _ticker(settings, made.store, messages, made.relay)
 
-    inspector = Inspector(
-        made.definitions,
-        made.reader,
-        made.prober,
-        SqlInspectionStore(engine),
-        live_seconds=settings.worker_live_seconds,
-    )
+    inspector = _inspector(settings, made, SqlInspectionStore(engine))
 
     async def prepare() -> None:
         await migrate(engine, service="orchestrator", migrations=Path(migrations.__path__[0]))
@@ -105,8 +99,8 @@ def build(
         await subscribe_definitions(messages, catalog=made.definitions, schedules=made.schedules, poke=scheduler.poke)
 
     async def close() -> None:
-        await engine.dispose()
-        await walking.dispose()
+        for one in (engine, walking):
+            await one.dispose()
         if catalog is None:
             await client.aclose()
 
@@ -124,6 +118,11 @@ def build(
         stop=[close],
         checks=checks,
     )
+
+
+def _walking_engine(settings: Settings, engine: AsyncEngine) -> AsyncEngine:
+    """The engine of what moves runs. SQLite has one writer: there it is that of all others."""
+    return engine if engine.dialect.name == "sqlite" else plan_by_key(open_engine(settings.store))
 
 
 def _adapters(
@@ -193,6 +192,11 @@ def _ticker(settings: Settings, store: SqlRunStore, bus: Bus, relay: OutboxRelay
         outbox_age_seconds=lambda: relay.oldest_unpublished_seconds,
         hears=bus.healthy,
     )
+
+
+def _inspector(settings: Settings, made: _Adapters, store: SqlInspectionStore) -> Inspector:
+    live_seconds = settings.worker_live_seconds
+    return Inspector(made.definitions, made.reader, made.prober, store, live_seconds=live_seconds)
 
 
 def _keeper(settings: Settings, engine: AsyncEngine, reader: SqlRunReader) -> Keeper:

@@ -19,7 +19,7 @@ from steptrail_common.testing.replay import replay
 from steptrail_orchestrator.adapters import migrations
 from steptrail_orchestrator.adapters.catalog import as_chain
 from steptrail_orchestrator.adapters.schema import attempts, events, evidence, inbox
-from steptrail_orchestrator.adapters.sql import Chains, SqlRunKeeping, SqlRunReader, SqlRunStore
+from steptrail_orchestrator.adapters.sql import Chains, SqlRunKeeping, SqlRunReader, SqlRunStore, plan_by_key
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.domain import decisions
 from steptrail_orchestrator.domain.run import Limits
@@ -113,7 +113,7 @@ class Here:
 
 @pytest.fixture
 async def here(fresh_postgres: str) -> AsyncIterator[Here]:
-    engine = open_engine(fresh_postgres, by_key=True)
+    engine = plan_by_key(open_engine(fresh_postgres))
     await migrate(engine, service="orchestrator", migrations=Path(migrations.__path__[0]))
     await SqlRunKeeping(engine).prepare_months()
     sent: list[Any] = []

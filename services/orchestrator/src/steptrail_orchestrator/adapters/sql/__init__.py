@@ -2,6 +2,7 @@
 
 from steptrail_orchestrator.adapters.sql.boards import SqlBoardStore
 from steptrail_orchestrator.adapters.sql.chains import Chains
+from steptrail_orchestrator.adapters.sql.dialect import plan_by_key
 from steptrail_orchestrator.adapters.sql.inspections import SqlInspectionStore
 from steptrail_orchestrator.adapters.sql.keeping import SqlRunKeeping
 from steptrail_orchestrator.adapters.sql.reading import SqlRunReader
@@ -16,4 +17,5 @@ __all__ = [
     "SqlRunReader",
     "SqlRunStore",
     "SqlScheduleStore",
+    "plan_by_key",
 ]

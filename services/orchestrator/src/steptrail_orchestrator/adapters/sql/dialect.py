@@ -10,15 +10,31 @@ import asyncpg
 import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common.database import Moment
 from steptrail_common.errors import Unavailable
 from steptrail_common.outbox import database_now
 
+_BY_KEY = """
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+    SET plan_cache_mode = force_generic_plan
+"""
 PATIENCE_SECONDS = 30.0
 """How long one transaction may take before the store counts as away."""
 _AWAY_STATES = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
 """SQLSTATE beginnings that pass by themselves: connection, resources, shutdown, read-only, serialisation, deadlock."""
+
+
+def plan_by_key(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, whose statements all find their rows by key: PostgreSQL plans nothing else for them, whatever it
+    thinks of the tables. A plan made while these were small would go on reading all of them until they are analysed."""
+
+    def connected(connection: Any, _record: object) -> None:
+        # Outside a transaction, whose end would take it back, and not while connecting: poolers refuse that.
+        connection.run_async(lambda driver: driver.execute(_BY_KEY))
+
+    sa.event.listen(engine.sync_engine, "connect", connected)
+    return engine
 
 
 def after_now(connection: AsyncConnection, seconds: float) -> sa.ColumnElement[datetime]:

@@ -105,6 +105,24 @@ def _assigned(columns: Sequence[str], prefix: str) -> str:
     return ", ".join(f"{name} = {prefix}{name}" for name in columns)
 
 
+def _announced(arrays: _Arrays) -> str:
+    """The messages that carry the events, with the positions that the insert has given these."""
+    return f"""announced AS (
+        INSERT INTO outbox ({_listed(_TOLD)}, created_at)
+        SELECT {_listed(("dedup_id", "topic", "content_type"))},
+            replace(headers, '{POSITIONS}', bundled.positions), body, clock_timestamp()
+        FROM {arrays.unnest(outbox, _TOLD)} WITH ORDINALITY AS o({_listed(_TOLD)}, number)
+            JOIN (
+                SELECT number, string_agg(position::text, ',' ORDER BY position) AS positions
+                FROM {arrays.unnest(events, ("run_id", "seq"), ("int8",))} AS member(run_id, seq, number)
+                    JOIN told USING (run_id, seq)
+                GROUP BY number
+            ) AS bundled USING (number)
+        ORDER BY number
+        ON CONFLICT (dedup_id) DO NOTHING
+    )"""  # noqa: S608 - made of column names of our own tables
+
+
 def _write_statement(*, begins: bool = False, unmoved: bool = False) -> str:
     """`begins`: with new runs, as the first arrays. `unmoved`: a whole transaction by itself, which writes nothing if
     one of the runs has another number of events than given; its parameters come before all others."""
@@ -150,20 +168,7 @@ def _write_statement(*, begins: bool = False, unmoved: bool = False) -> str:
         INSERT INTO outbox ({_listed(_SENT)}, created_at)
         SELECT *, clock_timestamp() FROM {arrays.unnest(outbox, _SENT)} {held or "WHERE true"}
         ON CONFLICT (dedup_id) DO NOTHING
-    ), announced AS (
-        INSERT INTO outbox ({_listed(_TOLD)}, created_at)
-        SELECT {_listed(("dedup_id", "topic", "content_type"))},
-            replace(headers, '{POSITIONS}', bundled.positions), body, clock_timestamp()
-        FROM {arrays.unnest(outbox, _TOLD)} WITH ORDINALITY AS o({_listed(_TOLD)}, number)
-            JOIN (
-                SELECT number, string_agg(position::text, ',' ORDER BY position) AS positions
-                FROM {arrays.unnest(events, ("run_id", "seq"), ("int8",))} AS member(run_id, seq, number)
-                    JOIN told USING (run_id, seq)
-                GROUP BY number
-            ) AS bundled USING (number)
-        ORDER BY number
-        ON CONFLICT (dedup_id) DO NOTHING
-    )
+    ), {_announced(arrays)}
     SELECT (SELECT count(*) FROM ended) AS accepted,
         (SELECT array_agg(position ORDER BY position) FROM told) AS positions
         {_VERDICT if unmoved else ""}
