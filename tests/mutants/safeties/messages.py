@@ -196,7 +196,7 @@ MUTANTS = (
     Mutant(
         "leases are renewed while a check runs",
         _WORKER,
-        "            await self._wait_for_beat()\n",
+        "            requests, renewed_at = await self._next_beat(renewed_at)\n",
         "            await asyncio.Event().wait()\n",
         (f"{_WORKER_TESTS}::test_leases_are_announced_at_the_start_and_renewed",),
     ),

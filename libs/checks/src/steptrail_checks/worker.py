@@ -8,6 +8,7 @@ another look. Results that are ready at the same moment travel in one bundle, wi
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeVar
@@ -49,7 +50,7 @@ IDLE_HEARTBEAT_SECONDS = 10.0
 """How often a worker without work says that it lives."""
 MIN_HEARTBEAT_SECONDS = 0.2
 ANNOUNCE_SECONDS = 0.1
-"""A check that lasts for so long is announced, with all that began meanwhile; one that ends sooner needs no lease."""
+"""A check that lasts for so long is announced; one that ends sooner needs no lease."""
 _VERSION = version("steptrail-checks")
 _BUNDLE = StepResultBundle(items=[]).model_dump_json().encode().replace(b"[]", b"[%b]")
 """Around results that are JSON already."""
@@ -109,7 +110,7 @@ class WorkerLoop:
         self._reach = Reach(bus, self._slots, self._limits, self._handle)
         self._reaching: asyncio.Task[None] | None = None
         self._running: dict[str, StepRequest] = {}
-        self._begun: set[str] = set()
+        self._begun: dict[str, float] = {}
         self._told: set[str] = set()
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
@@ -123,14 +124,15 @@ class WorkerLoop:
         self._reaching = asyncio.create_task(self._reach.run(), name="look further")
 
     async def run_heartbeats(self) -> None:
-        """Says that we live, announces attempts as they start and renews all leases in time. Never returns."""
+        """Says that we live, announces attempts that last and renews all leases in time. Never returns."""
+        requests, renewed_at = list(self._running.values()), time.monotonic()
         while True:
             try:
-                await self._heartbeat(list(self._running.values()))
+                await self._heartbeat(requests)
             except PublishFailed as error:
                 log.warning("heartbeat.unconfirmed", detail=str(error))
                 await asyncio.sleep(MIN_HEARTBEAT_SECONDS)
-            await self._wait_for_beat()
+            requests, renewed_at = await self._next_beat(renewed_at)
 
     async def run_results(self) -> None:
         """Publishes what is ready, as much at once as is there. Never returns."""
@@ -161,28 +163,33 @@ class WorkerLoop:
             await kind.close()
         await self._politeness.close()
 
-    async def _wait_for_beat(self) -> None:
-        """Until the leases want to be renewed, or a check lasts that nobody knows of yet."""
-        wanted = [request.heartbeat_seconds for request in self._running.values()]
-        beat_at = time.monotonic() + max(min([*wanted, IDLE_HEARTBEAT_SECONDS]), MIN_HEARTBEAT_SECONDS)
-        while (left := beat_at - time.monotonic()) > 0:
-            try:
+    async def _next_beat(self, renewed_at: float) -> tuple[list[StepRequest], float]:
+        """Waits; says what to tell of, and when all leases were renewed: all of them in time, and before that only what
+        lasts and nobody knows of. With thousands that wait, to tell of all each time costs more than to check them."""
+        while (left := renewed_at + self._heartbeat_seconds() - time.monotonic()) > 0:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._changed.wait()
-            except TimeoutError:
-                return
-            await asyncio.sleep(ANNOUNCE_SECONDS)
-            self._changed.clear()
-            if self._begun - self._told:
-                return
+                    await asyncio.sleep(ANNOUNCE_SECONDS)
+            untold = self._begun.keys() - self._told
+            if not untold:
+                self._changed.clear()
+            since = time.monotonic() - ANNOUNCE_SECONDS
+            if lasting := [self._running[token] for token in untold if self._begun[token] <= since]:
+                return lasting, renewed_at
+        return list(self._running.values()), time.monotonic()
+
+    def _heartbeat_seconds(self) -> float:
+        wanted = [request.heartbeat_seconds for request in self._running.values()]
+        return max(min([*wanted, IDLE_HEARTBEAT_SECONDS]), MIN_HEARTBEAT_SECONDS)
 
     async def _heartbeat(self, requests: Sequence[StepRequest], *, leaving: bool = False) -> None:
-        told = set(self._begun)
+        told = {item.token for item in requests if item.token in self._begun}
         beat = Heartbeat(
             worker_id=self._worker_id,
             version=_VERSION,
             check_types=[kind.type for kind in self._kinds],
-            load=len(requests),
+            load=len(self._running),
             capacity=self._concurrency,
             leases=[
                 Lease(
@@ -201,7 +208,7 @@ class WorkerLoop:
         )
         message = Message(beat.model_dump_json().encode(), dedup_id=uuid4().hex)
         await self._bus.publish([(Destination(queue=HEARTBEATS_QUEUE), message)])
-        self._told = told
+        self._told = (self._told & self._begun.keys()) | told
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
         received = time.monotonic()
@@ -243,12 +250,12 @@ class WorkerLoop:
             await ready.confirmed
         finally:
             del self._running[request.token], self._ends[request.token]
-            self._begun.discard(request.token)
+            self._begun.pop(request.token, None)
             end.set_result(None)
 
     def _begin(self, request: StepRequest) -> None:
         """Its turn has come: from now on its time runs."""
-        self._begun.add(request.token)
+        self._begun[request.token] = time.monotonic()
         self._changed.set()
 
     async def _checked(self, request: StepRequest, received: float) -> StepResult:

@@ -193,6 +193,34 @@ async def test_leases_are_announced_at_the_start_and_renewed(tmp_path: Path) -> 
 
 
 @pytest.mark.req("NFR-001")
+async def test_what_waits_is_told_of_only_when_leases_are_renewed(tmp_path: Path) -> None:
+    """A worker with a long queue announces the checks that last, each once, and not all that wait behind them."""
+
+    async def slow(context: CheckContext) -> Observation:
+        await asyncio.sleep(0.4)
+        return seen()
+
+    async with worker(slow, tmp_path, concurrency=2) as desk:
+        urls = (f"https://shop-{n}.example/" for n in range(8))
+        checks = ({"type": "api_call", "url": url} for url in urls)
+        requests = [
+            request(f"t{n}", step_id=f"s{n}", check=check, heartbeat_seconds=30) for n, check in enumerate(checks)
+        ]
+        await desk.send(*requests)
+        await until(lambda: len(desk.results) == 8)
+        told = [lease.token for beat in desk.beats for lease in beat.leases]
+        assert sorted(told) == [f"t{n}" for n in range(8)]
+        assert not any(lease.waiting for beat in desk.beats for lease in beat.leases)
+        await desk.send(
+            *(
+                request(f"u{n}", step_id=f"s{n}", check=checked.check, heartbeat_seconds=0.5)
+                for n, checked in enumerate(requests)
+            )
+        )
+        await until(lambda: any(lease.waiting for beat in desk.beats for lease in beat.leases))
+
+
+@pytest.mark.req("NFR-001")
 async def test_concurrency_is_limited_and_ready_results_travel_together(tmp_path: Path) -> None:
     """A bundle of twenty runs four at a time; each result has its own token."""
     busy, most = 0, 0
