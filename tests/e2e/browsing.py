@@ -31,16 +31,26 @@ def sign_in(page: Page, username: str = "admin", password: str = PASSWORD) -> No
 def browsing(
     product: Product, browser: Browser, username: str = "admin", password: str = PASSWORD, **options: Any
 ) -> Iterator[Page]:
-    """A signed-in page; fails when the page logs an error or asks another origin for something."""
+    """The overview, signed in; fails when the page logs an error or asks another origin for something.
+
+    The administrator signs in once a product; later browsers begin with that session, while it lasts.
+    """
     viewport = options.pop("viewport", {"width": 1440, "height": 1000})
-    context = browser.new_context(viewport=viewport, base_url=product.url, **options)
+    known = product.session if (username, password) == ("admin", PASSWORD) else None
+    context = browser.new_context(viewport=viewport, base_url=product.url, storage_state=known, **options)
     context.set_default_timeout(ANSWER_MS)
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: faults.append(request.url) if foreign(request.url, product.url) else None)
     try:
-        sign_in(page, username, password)
+        if known and context.request.get("/api/v1/me").ok:
+            page.goto("/")
+            expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        else:
+            sign_in(page, username, password)
+            if username == "admin":
+                product.session = context.storage_state()
         yield page
     finally:
         context.close()

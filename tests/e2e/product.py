@@ -24,6 +24,8 @@ class Product:
     folder: Path
     processes: dict[str, Any] = field(default_factory=dict)
     servers: dict[str, Any] = field(default_factory=dict)
+    session: Any = None
+    """What a browser of the administrator keeps, once one has signed in through the page."""
 
     @property
     def url(self) -> str:
