@@ -55,8 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _lateness(item: pytest.Item) -> int:
     """The stories of each topology stay together and are many; the crowd of processes takes minutes to make."""
     if "product" in getattr(item, "fixturenames", ()):
-        return 0 if item.callspec.params["product"] == "embedded" else 2  # type: ignore[attr-defined]
-    return 1 if item.path.name == "test_scale.py" else 3
+        return 0 if item.callspec.params["product"] == "distributed" else 1  # type: ignore[attr-defined]
+    return 2 if item.path.name == "test_scale.py" else 3
 
 
 @dataclass(frozen=True)
