@@ -13,6 +13,8 @@ from .product import Product, eventually
 
 EVERY_SECONDS = 10
 """The shortest that a schedule may have."""
+READ_AGAIN_MS = 15_000
+"""How often schedules that are looked at are read again."""
 
 
 def scheduled(product: Product) -> str:
@@ -37,6 +39,13 @@ def scheduled(product: Product) -> str:
     return process
 
 
+def outcomes(product: Product, process: str) -> set[str | None]:
+    """What became of the last ticks of its schedules."""
+    with product.client() as client:
+        found = client.get("/schedules", params={"process_id": process}).json()["items"]
+    return {one["last_outcome"] for one in found}
+
+
 @pytest.mark.req("FR-001")
 def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Page, browser: Browser) -> None:
     """Made in the editor; its ticks lead to their runs; a pause says who paused; viewers cannot."""
@@ -48,6 +57,7 @@ def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Pa
     expect(page.get_by_role("status", name="Faults")).to_contain_text("No faults")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status", name="Saved")).to_contain_text("Revision 2,")
+    page.clock.install()
     page.goto(f"/processes/{process}")
     card = page.get_by_role("region", name="Schedules")
     expect(card).to_contain_text("every 10")
@@ -57,6 +67,8 @@ def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Pa
     expect(card).to_contain_text("Backup of the shop")
     first = card.get_by_role("listitem").filter(has_text="every 10")
     expect(first).to_contain_text(re.compile(r"next (in \d+ s|now)"))
+    eventually(lambda: "started" in outcomes(product, process), 3 * EVERY_SECONDS)
+    page.clock.fast_forward(READ_AGAIN_MS)
     expect(first).to_contain_text("last started")
     first.get_by_role("button", name="Pause").click()
     expect(first).to_contain_text("paused")
