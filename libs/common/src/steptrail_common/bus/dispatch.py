@@ -54,7 +54,7 @@ class Dispatcher:
         self._handler = handler
         self._settle = settle
         self._waiting: deque[Arrival] = deque()
-        self._some = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
         self._draining = asyncio.Event()
         self._busy: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.Task[None]] = set()
@@ -71,7 +71,7 @@ class Dispatcher:
 
     def offer(self, arrival: Arrival) -> None:
         self._waiting.append(arrival)
-        self._some.set()
+        self._wake_one()
         if len(self._waiting) >= self._subscription.batch_max:
             self._full.set()
 
@@ -105,8 +105,7 @@ class Dispatcher:
     async def _next_batch(self) -> list[Arrival]:
         await self._gathered()
         while not self._waiting:
-            self._some.clear()
-            await self._some.wait()
+            await self._something()
         self._begun = time.monotonic()
         batch = [self._waiting.popleft()]
         while (
@@ -116,7 +115,28 @@ class Dispatcher:
             and not self._waiting[0].alone
         ):
             batch.append(self._waiting.popleft())
+        if self._waiting:
+            self._wake_one()
         return batch
+
+    async def _something(self) -> None:
+        """Sleep until something waits. Only one is woken for it: hundreds that wake and find nothing would cost more
+        than the work."""
+        woken = asyncio.get_running_loop().create_future()
+        self._idle.append(woken)
+        try:
+            await woken
+        except asyncio.CancelledError:
+            if woken.done() and not woken.cancelled():
+                self._wake_one()
+            raise
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            sleeper = self._idle.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+                return
 
     async def _gathered(self) -> None:
         """Wait until the next batch may begin, or is full already."""

@@ -10,7 +10,6 @@ from datetime import datetime
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
-from steptrail_common.database import reading
 from steptrail_common.outbox import Entry
 
 from steptrail_orchestrator.adapters.sql import postgresql
@@ -19,6 +18,7 @@ from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.changes import changes_of
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import available
+from steptrail_orchestrator.adapters.sql.drivers import Drivers
 from steptrail_orchestrator.adapters.sql.standing import Stand, Standing
 from steptrail_orchestrator.domain.run import Limits, World
 from steptrail_orchestrator.domain.turns import names_of
@@ -42,7 +42,7 @@ class Foresight:
         clock: DatabaseClock,
         new_token: Callable[[], str],
     ) -> None:
-        self._engine = engine
+        self._drivers = Drivers(engine)
         self._limits = limits
         self._chains = chains
         self._standing = standing
@@ -77,8 +77,8 @@ class Foresight:
             return None
         changes = changes_of(moved)
         try:
-            async with available(), reading(self._engine) as connection:
-                written = await postgresql.write_unmoved(connection, changes, seqs=seqs, dedup_ids=dedup_ids, now=now)
+            async with available(), self._drivers.one() as driver:
+                written = await postgresql.write_unmoved(driver, changes, seqs=seqs, dedup_ids=dedup_ids, now=now)
         except (asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
         if written is None:

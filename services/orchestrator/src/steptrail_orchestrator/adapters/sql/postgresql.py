@@ -251,35 +251,24 @@ async def write(connection: AsyncConnection, changes: Changes) -> tuple[int, lis
 
 
 async def write_unmoved(
-    connection: AsyncConnection,
+    driver: Any,
     changes: Changes,
     *,
     seqs: Mapping[str, int],
     dedup_ids: Collection[str],
     now: datetime,
 ) -> tuple[list[int], datetime] | None:
-    """Everything at once, as a transaction of its own, if each run still has the number of events it is known by; else
-    nothing, and None. Returns the positions of the events and the database's clock.
+    """Everything at once on a connection of asyncpg, as a transaction of its own, if each run still has the number of
+    events it is known by; else nothing, and None. Returns the positions of the events and the database's clock.
 
     Raises what asyncpg raises when nothing could be written for another reason: a message was noted before, an attempt
     is not open any more, or the connection is lost (then it may have been written).
     """
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
     ids = sorted(seqs)
-    try:
-        row = await driver.fetchrow(
-            _WRITE_UNMOVED,
-            ids,
-            [seqs[run_id] for run_id in ids],
-            sorted(dedup_ids),
-            now,
-            len(changes.ended),
-            *_parameters(changes),
-        )
-    finally:
-        if driver.is_closed():
-            raw.invalidate()
+    expected = [seqs[run_id] for run_id in ids]
+    row = await driver.fetchrow(
+        _WRITE_UNMOVED, ids, expected, sorted(dedup_ids), now, len(changes.ended), *_parameters(changes)
+    )
     return (row["positions"] or [], row["now"]) if row["unmoved"] else None
 
 
