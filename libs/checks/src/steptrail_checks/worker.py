@@ -51,6 +51,8 @@ IDLE_HEARTBEAT_SECONDS = 10.0
 MIN_HEARTBEAT_SECONDS = 0.2
 ANNOUNCE_SECONDS = 0.1
 """A check that lasts for so long is announced; one that ends sooner needs no lease."""
+WAITS_TOLD_SECONDS = 2.0
+"""A check that waits for others of its target for so long says so in its run."""
 _VERSION = version("steptrail-checks")
 _BUNDLE = StepResultBundle(items=[]).model_dump_json().encode().replace(b"[]", b"[%b]")
 """Around results that are JSON already."""
@@ -110,7 +112,9 @@ class WorkerLoop:
         self._reach = Reach(bus, self._slots, self._limits, self._handle)
         self._reaching: asyncio.Task[None] | None = None
         self._running: dict[str, StepRequest] = {}
+        self._received: dict[str, float] = {}
         self._begun: dict[str, float] = {}
+        self._told_waiting: set[str] = set()
         self._told: set[str] = set()
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
@@ -168,16 +172,23 @@ class WorkerLoop:
         lasts and nobody knows of. With thousands that wait, to tell of all each time costs more than to check them."""
         while (left := renewed_at + self._heartbeat_seconds() - time.monotonic()) > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(min(left, WAITS_TOLD_SECONDS)):
                     await self._changed.wait()
                     await asyncio.sleep(ANNOUNCE_SECONDS)
             untold = self._begun.keys() - self._told
             if not untold:
                 self._changed.clear()
             since = time.monotonic() - ANNOUNCE_SECONDS
-            if lasting := [self._running[token] for token in untold if self._begun[token] <= since]:
-                return lasting, renewed_at
+            lasting = [self._running[token] for token in untold if self._begun[token] <= since]
+            if news := [*lasting, *self._waiting_long()]:
+                return news, renewed_at
         return list(self._running.values()), time.monotonic()
+
+    def _waiting_long(self) -> list[StepRequest]:
+        """What waits for a slow target and nobody was told of."""
+        if not any(self._slots.stalled(kind) for kind in self._limits):
+            return []
+        return [item for token, item in self._running.items() if token not in self._told_waiting and self._waits(item)]
 
     def _heartbeat_seconds(self) -> float:
         wanted = [request.heartbeat_seconds for request in self._running.values()]
@@ -185,6 +196,7 @@ class WorkerLoop:
 
     async def _heartbeat(self, requests: Sequence[StepRequest], *, leaving: bool = False) -> None:
         told = {item.token for item in requests if item.token in self._begun}
+        told_waiting = {item.token for item in requests if self._waits(item)}
         beat = Heartbeat(
             worker_id=self._worker_id,
             version=_VERSION,
@@ -198,9 +210,7 @@ class WorkerLoop:
                     attempt=item.attempt,
                     token=item.token,
                     waiting=item.token not in self._begun,
-                    waits=None
-                    if item.token in self._begun
-                    else self._slots.waits(item.check.work, request_target(item)),
+                    waits=self._waits(item),
                 )
                 for item in requests
             ],
@@ -209,6 +219,15 @@ class WorkerLoop:
         message = Message(beat.model_dump_json().encode(), dedup_id=uuid4().hex)
         await self._bus.publish([(Destination(queue=HEARTBEATS_QUEUE), message)])
         self._told = (self._told & self._begun.keys()) | told
+        self._told_waiting = (self._told_waiting & self._running.keys()) | told_waiting
+
+    def _waits(self, request: StepRequest) -> str | None:
+        """What the run is told of a check that waits for others of its target, and that it waits no more."""
+        if request.token in self._begun:
+            return "" if request.token in self._told_waiting else None
+        if time.monotonic() - self._received[request.token] < WAITS_TOLD_SECONDS:
+            return None
+        return self._slots.waits(request.check.work, request_target(request))
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
         received = time.monotonic()
@@ -235,7 +254,7 @@ class WorkerLoop:
             return
         self._ends[request.token] = end = asyncio.get_running_loop().create_future()
         structlog.contextvars.bind_contextvars(run_id=request.run_id, step_id=request.step_id, attempt=request.attempt)
-        self._running[request.token] = request
+        self._running[request.token], self._received[request.token] = request, received
         try:
             answer = self._answers.find(request.token)
             if answer is not None:
@@ -249,7 +268,7 @@ class WorkerLoop:
             self._ready.put_nowait(ready)
             await ready.confirmed
         finally:
-            del self._running[request.token], self._ends[request.token]
+            del self._running[request.token], self._received[request.token], self._ends[request.token]
             self._begun.pop(request.token, None)
             end.set_result(None)
 

@@ -184,21 +184,28 @@ async def test_a_target_that_hangs_keeps_no_other_waiting(tmp_path: Path, make_b
     assert hosts.most["slow"] == SLOTS // 2
 
 
-@pytest.mark.req("NFR-008")
-async def test_the_worker_says_what_a_check_waits_for(tmp_path: Path) -> None:
-    """With its lease, so that the run can tell; a check that has begun waits for nothing."""
-    hosts = Hosts()
-    async with worker(hosts.check, tmp_path, concurrency=SLOTS) as desk:
+@pytest.mark.req("FR-007", "NFR-008")
+async def test_the_worker_says_what_a_check_waits_for_and_when_that_is_over(tmp_path: Path) -> None:
+    """With its lease, so that the run can tell; nothing of a check that has begun at once."""
+    doors = {f"slow-{number}": asyncio.Event() for number in range(3)}
+
+    async def hang(context: CheckContext) -> Observation:
+        await doors[context.request.token].wait()
+        return seen()
+
+    async with worker(hang, tmp_path, concurrency=SLOTS) as desk:
+
+        def said() -> dict[str, str | None]:
+            return {lease.token: lease.waits for lease in desk.beats[-1].leases} if desk.beats else {}
+
         for number in range(3):
             await desk.send(asking("slow", number))
-        await until(lambda: any(len(beat.leases) == 3 for beat in desk.beats))
-        said = {lease.token: (lease.waiting, lease.waits) for lease in desk.beats[-1].leases}
-        hosts.go.set()
-    assert said == {
-        "slow-0": (False, None),
-        "slow-1": (False, None),
-        "slow-2": (True, "waits for other checks of slow.example:443: 2 under way"),
-    }
+        waits = "waits for other checks of slow.example:443: 2 under way"
+        await until(lambda: said() == {"slow-0": None, "slow-1": None, "slow-2": waits}, seconds=15)
+        doors["slow-0"].set()
+        await until(lambda: said() == {"slow-1": None, "slow-2": ""}, seconds=15)
+        for door in doors.values():
+            door.set()
 
 
 @pytest.mark.req("NFR-015")
@@ -208,8 +215,8 @@ async def test_what_a_worker_holds_when_it_stops_goes_back_to_the_queue(tmp_path
     async with worker(hosts.check, tmp_path, concurrency=SLOTS, make_bus=make_bus) as desk:
         for number in range(SLOTS * 3):
             await desk.send(asking("slow", number))
-        await until(lambda: any(len(beat.leases) == SLOTS * 3 for beat in desk.beats), seconds=15)
-    async with asyncio.timeout(10):
+        await until(lambda: any(len(beat.leases) == SLOTS * 3 for beat in desk.beats), seconds=40)
+    async with asyncio.timeout(40):
         while await desk.depth(request_queue(KIND)) != SLOTS * 3:  # noqa: ASYNC110 (the broker tells nobody)
             await asyncio.sleep(0.05)
     assert desk.results == []

@@ -69,6 +69,33 @@ async def test_a_run_that_waits_for_its_turn_says_so_and_can_be_cancelled(bench:
     assert [request.run_id for request in here.worker.requests] == [first, third]
 
 
+@pytest.mark.req("FR-007", "NFR-008")
+async def test_a_run_says_that_its_check_waits_for_others_of_its_target(bench: Make) -> None:
+    """The worker says so with its lease, as long as it lasts and to any replica; the log has it once, and its end."""
+    here = await bench(poll_seconds=0.1)
+    await here.add_replica(poll_seconds=0.1)
+    here.save({"id": "a"})
+    here.worker.beat_on_start = False
+    here.worker.plan("a", silent)
+    run_id = await here.start_run()
+    await here.eventually(lambda: bool(here.worker.requests))
+    request = here.worker.requests[0]
+    waits = "waits for other checks of shop.test:443: 10 under way"
+    for _ in range(3):
+        await here.worker.beat([request], waits)
+    waiting = await here.until(run_id, lambda view: view["steps"][0]["reason"] == "waits_target")
+    assert waiting["verdict"]["text"] == f"Checking 1 of 1 “Step a”: {waits}."
+    for _ in range(3):
+        await here.worker.beat([request], "")
+    begun = await here.until(run_id, lambda view: view["steps"][0]["reason"] is None)
+    assert begun["verdict"]["text"] == "Checking 1 of 1 “Step a”…"
+    await here.worker.beat([request], waits)
+    await here.worker.send(passed(request))
+    assert (await here.ended(run_id))["status"] == "success"
+    told = [event["reason"] for event in await here.events(run_id) if event["type"] == "step.started"]
+    assert told == [None, "waits_target", None]
+
+
 @pytest.mark.req("NFR-001")
 async def test_a_lost_worker_gives_its_place_back(bench: Make) -> None:
     """The place goes with the lease: the next run starts, nothing waits for ever."""

@@ -130,7 +130,9 @@ class Lease(Contract):
     waiting: bool = Field(
         default=False, description="The worker holds the attempt but has not begun it: its time does not run yet"
     )
-    waits: str | None = Field(default=None, description="For what it waits, in words for people, if that is known")
+    waits: str | None = Field(
+        default=None, description="For what it has waited for long, in words for people; empty once that is over"
+    )
 
 
 class Heartbeat(Event):

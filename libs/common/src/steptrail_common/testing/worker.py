@@ -71,8 +71,10 @@ class ScriptedWorker:
         """The answers to the attempts of a step in order; the last one stays."""
         self.script[step_id] = list(answers)
 
-    async def beat(self, requests: Sequence[StepRequest]) -> None:
-        leases = [Lease(run_id=r.run_id, step_id=r.step_id, attempt=r.attempt, token=r.token) for r in requests]
+    async def beat(self, requests: Sequence[StepRequest], waits: str | None = None) -> None:
+        """`waits`: for what none of them has begun; an empty text for what waits no more."""
+        told = {"waiting": bool(waits), "waits": waits}
+        leases = [Lease(run_id=r.run_id, step_id=r.step_id, attempt=r.attempt, token=r.token, **told) for r in requests]
         beat = Heartbeat(
             worker_id=self.worker_id,
             version="1",

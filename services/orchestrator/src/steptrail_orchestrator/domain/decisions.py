@@ -9,7 +9,7 @@ from steptrail_common.contracts.workers import StepResult
 
 from steptrail_orchestrator.domain.outcome import judge, may_retry
 from steptrail_orchestrator.domain.run import TAKEN_SECONDS, AttemptState, Chain, StepState, World, later
-from steptrail_orchestrator.domain.turns import WAITS
+from steptrail_orchestrator.domain.turns import WAITS, WAITS_TARGET
 from steptrail_orchestrator.domain.walk import LateResult, Walk
 from steptrail_orchestrator.domain.wording import span
 
@@ -99,6 +99,20 @@ def tick(walk: Walk, world: World) -> None:
             walk.repaired += 1
             walk.proceed(now)
     set_wake(walk, world)
+
+
+def wait_for_target(walk: Walk, token: str, waits: str, now: datetime) -> None:
+    """A worker says for what the attempt with this token waits, or, with an empty text, that it waits no more."""
+    if walk.attempt is None or walk.attempt.token != token:
+        return
+    state = walk.steps[walk.attempt.step_id]
+    if waits and walk.attempt.started_at is None and state.reason != WAITS_TARGET:
+        state.reason, state.message = WAITS_TARGET, waits
+    elif not waits and state.reason == WAITS_TARGET:
+        state.reason = state.message = None
+    else:
+        return
+    walk.emit("step.started", now, state)
 
 
 def cancel(walk: Walk, by: str, now: datetime) -> bool:

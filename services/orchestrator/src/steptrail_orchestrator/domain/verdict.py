@@ -7,7 +7,7 @@ from steptrail_common.contracts.model import RunStatus, StepStatus
 from steptrail_common.contracts.orchestrator import Verdict
 
 from steptrail_orchestrator.domain.run import Chain, RunState, StepState
-from steptrail_orchestrator.domain.turns import WAITS
+from steptrail_orchestrator.domain.turns import WAITS, WAITS_TARGET
 from steptrail_orchestrator.domain.wording import ahead, allowance, ranges, sentence, span
 
 SEVERITY = (
@@ -91,7 +91,7 @@ def _under_way(chain: Chain, steps: Mapping[str, StepState], now: datetime) -> V
     tail = "…"
     if step.reason == "no_worker":
         tail = f": no worker listens for {spec.check.work} yet."
-    elif step.reason == WAITS:
+    elif step.reason in (WAITS, WAITS_TARGET):
         tail = f": {step.message}."
     elif step.status is StepStatus.RETRYING and step.next_attempt_at:
         tail = f": next attempt in {span((step.next_attempt_at - now).total_seconds())}."

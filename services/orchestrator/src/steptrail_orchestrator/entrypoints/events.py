@@ -11,7 +11,7 @@ from steptrail_common.contracts.replays import REPLAYS_QUEUE
 from steptrail_common.contracts.workers import HEARTBEATS_QUEUE, RESULTS_QUEUE, request_queue
 
 from steptrail_orchestrator.domain.run import Limits
-from steptrail_orchestrator.handlers import accept_results, note_heartbeats, replay, sync_schedules
+from steptrail_orchestrator.handlers import Waiting, accept_results, note_heartbeats, replay, sync_schedules
 from steptrail_orchestrator.handlers.running import Poke
 from steptrail_orchestrator.ports import Catalog, RunReader, RunStore, ScheduleStore
 
@@ -26,11 +26,14 @@ CHANGES = ("process.#", "connection.#")
 async def subscribe(bus: Bus, *, store: RunStore, catalog: Catalog, limits: Limits, poke: Poke) -> None:
     """Begin to consume; deliveries are acknowledged after their transaction was committed."""
 
+    waiting = Waiting(store)
+
     async def on_results(deliveries: Sequence[Delivery]) -> None:
         await accept_results(deliveries, store=store, poke=poke)
 
     async def on_heartbeats(deliveries: Sequence[Delivery]) -> None:
         await note_heartbeats(deliveries, store=store, limits=limits)
+        await waiting.note(deliveries)
 
     async def on_changes(_deliveries: Sequence[Delivery]) -> None:
         catalog.forget()

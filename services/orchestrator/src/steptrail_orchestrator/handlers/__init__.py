@@ -12,11 +12,13 @@ from steptrail_orchestrator.handlers.scheduling import (
     resync_schedules,
     sync_schedules,
 )
+from steptrail_orchestrator.handlers.waiting import Waiting
 from steptrail_orchestrator.handlers.walking import accept_results, note_heartbeats, repair_orphans, sweep
 
 __all__ = [
     "Archive",
     "Boarding",
+    "Waiting",
     "accept_results",
     "cancel_run",
     "fire_schedules",

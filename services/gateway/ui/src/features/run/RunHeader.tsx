@@ -80,7 +80,7 @@ function LiveVerdict({ shown }: { shown: Shown }) {
       Checking {current.number} of {run.steps.length} <span className={styles.now}>“{current.name}”</span>
       {current.reason === "no_worker" ? (
         <span className={styles.loud}>: {current.message ?? `no worker listens for ${current.check_type}`} yet.</span>
-      ) : current.reason === "waits_turn" ? (
+      ) : current.reason === "waits_turn" || current.reason === "waits_target" ? (
         <>: {current.message ?? "waits for its turn"}.</>
       ) : current.status === "retrying" && current.next_attempt_at ? (
         <>

@@ -26,7 +26,7 @@ export function StepTimes({ step, runOpen, planned, inline = false }: Props) {
 type Times = { main: ReactNode; below: ReactNode; loud?: boolean };
 
 /** What keeps a step that could run. */
-const RUNNING_BELOW: Record<string, string> = { no_worker: "no worker listens", waits_turn: "waits for its turn" };
+const RUNNING_BELOW: Record<string, string> = { no_worker: "no worker listens", waits_turn: "waits for its turn", waits_target: "waits for its target" };
 
 function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
   const usual = step.expected_duration_seconds ? <About seconds={step.expected_duration_seconds} /> : null;
