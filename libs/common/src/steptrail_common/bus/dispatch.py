@@ -122,8 +122,7 @@ class Dispatcher:
     async def _something(self) -> None:
         """Sleep until something waits. Only one is woken for it: hundreds that wake and find nothing would cost more
         than the work."""
-        woken = asyncio.get_running_loop().create_future()
-        self._idle.append(woken)
+        self._idle.append(woken := asyncio.get_running_loop().create_future())
         try:
             await woken
         except asyncio.CancelledError:
@@ -133,8 +132,7 @@ class Dispatcher:
 
     def _wake_one(self) -> None:
         while self._idle:
-            sleeper = self._idle.popleft()
-            if not sleeper.done():
+            if not (sleeper := self._idle.popleft()).done():
                 sleeper.set_result(None)
                 return
 
