@@ -5,8 +5,9 @@ second one half of the rest, and the next one finds a slot. What waits for its t
 """
 
 import asyncio
+import itertools
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,10 +16,14 @@ STALLED_SECONDS = 0.3
 """A target of which checks wait, and none could begin for so long, is slow: what waits behind them is looked for."""
 
 
+_Key = tuple[str | None, str | None]
+"""Kind and target: who waits for the same waits in one line."""
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    kind: str | None
-    target: str | None
+    key: _Key
+    number: int
     granted: "asyncio.Future[None]"
 
 
@@ -41,7 +46,8 @@ class Slots:
         self._held: Counter[str] = Counter()
         self._held_of: Counter[tuple[str | None, str]] = Counter()
         self._began: dict[str, float] = {}
-        self._waiting: dict[_Waiter, None] = {}
+        self._waiting: dict[_Key, OrderedDict[int, _Waiter]] = {}
+        self._numbers = itertools.count()
         self.someone_waits = asyncio.Event()
 
     @asynccontextmanager
@@ -51,7 +57,7 @@ class Slots:
         if self._may(kind, target):
             self._take(kind, target)
         else:
-            await self._granted(_Waiter(kind, target, asyncio.get_running_loop().create_future()))
+            await self._granted((kind, target))
         try:
             yield
         finally:
@@ -68,27 +74,28 @@ class Slots:
 
     def waiting(self, kind: str) -> int:
         """Checks of a kind that wait for a slot."""
-        return sum(waiter.kind == kind for waiter in self._waiting)
+        return sum(len(line) for key, line in self._waiting.items() if key[0] == kind)
 
     def stalled(self, kind: str) -> bool:
         """Whether slots are free that what waits here cannot take, since its target has been slow for a while."""
         longest = self._monotonic() - STALLED_SECONDS
-        targets = {waiter.target for waiter in self._waiting if waiter.kind == kind}
+        targets = {key[1] for key in self._waiting if key[0] == kind}
         return any(
             target is not None and self._kept_by(kind, target) and self._began.get(target, longest) <= longest
             for target in targets
         )
 
-    async def _granted(self, waiter: _Waiter) -> None:
-        self._waiting[waiter] = None
+    async def _granted(self, key: _Key) -> None:
+        waiter = _Waiter(key, next(self._numbers), asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(key, OrderedDict())[waiter.number] = waiter
         self.someone_waits.set()
         try:
             await waiter.granted
         except asyncio.CancelledError:
-            if waiter in self._waiting:
+            if waiter.number in self._waiting.get(key, ()):
                 self._forget(waiter)
             else:
-                self._give_back(waiter.kind, waiter.target)
+                self._give_back(*key)
             raise
 
     def _may(self, kind: str | None, target: str | None) -> bool:
@@ -120,22 +127,17 @@ class Slots:
                     del self._held_of[kind, target]
 
     def _grant(self) -> None:
-        """Whoever may begin now does, first come first served."""
-        passed_over: set[tuple[str | None, str | None]] = set()
-        for waiter in list(self._waiting):
-            if not self._free:
-                return
-            key = (waiter.kind, waiter.target)
-            if key in passed_over:
-                continue
-            if self._may(*key):
-                self._forget(waiter)
-                self._take(*key)
-                waiter.granted.set_result(None)
-            else:
-                passed_over.add(key)
+        """Whoever may begin now does, first come first served. Thousands may wait, so only the lines are looked at."""
+        while self._free and (may := [line for key, line in self._waiting.items() if self._may(*key)]):
+            _, waiter = min(next(iter(line.items())) for line in may)
+            self._forget(waiter)
+            self._take(*waiter.key)
+            waiter.granted.set_result(None)
 
     def _forget(self, waiter: _Waiter) -> None:
-        del self._waiting[waiter]
+        line = self._waiting[waiter.key]
+        del line[waiter.number]
+        if not line:
+            del self._waiting[waiter.key]
         if not self._waiting:
             self.someone_waits.clear()
