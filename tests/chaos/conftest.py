@@ -54,7 +54,7 @@ def stage(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with (
         target() as aim,
         network() as wires,
-        distributed(folder, servers, exceptions=[aim.address], settings=SETTINGS, way=wires.between) as product,
+        distributed(folder, servers, exceptions=aim.addresses, settings=SETTINGS, way=wires.between) as product,
     ):
         product.servers["network"] = wires
         prepare(product, aim)

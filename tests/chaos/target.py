@@ -20,6 +20,8 @@ class Target:
     `POST /hook` takes a webhook."""
 
     url: str = ""
+    beside: str = ""
+    """The same at another port: for workers this is another target."""
     seconds: float = 0.05
     open: threading.Event = field(default_factory=threading.Event)
     """Until it is set, the step `wait` is not answered."""
@@ -42,6 +44,10 @@ class Target:
     @property
     def address(self) -> str:
         return urlsplit(self.url).netloc
+
+    @property
+    def addresses(self) -> list[str]:
+        return [self.address, urlsplit(self.beside).netloc]
 
     @contextmanager
     def asked(self, step: str, order: str) -> Iterator[None]:
@@ -107,11 +113,13 @@ def target() -> Iterator[Target]:
         def handle_error(self, request: object, client_address: object) -> None:
             """A client that was killed in mid-request is what these tests are about."""
 
-    server = Server(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    servers = [Server(("127.0.0.1", 0), Handler) for _ in range(2)]
+    made.url, made.beside = (f"http://127.0.0.1:{server.server_port}" for server in servers)
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield made
     finally:
-        server.shutdown()
-        server.server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
