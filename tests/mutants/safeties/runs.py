@@ -231,6 +231,20 @@ MUTANTS = (
         (f"{_CONTRACT}::test_a_run_that_another_replica_moved_is_read_again",),
     ),
     Mutant(
+        "a run that nobody listens for any more is woken",
+        f"{_ORCHESTRATOR}/adapters/sql/listeners.py",
+        "        elif silent:\n",
+        "        elif False:\n",
+        (f"{_CONTRACT}::test_a_run_that_somebody_listens_for_is_woken_when_nobody_does_any_more",),
+    ),
+    Mutant(
+        "a replica that starts wakes what nobody listens for",
+        f"{_ORCHESTRATOR}/adapters/sql/listeners.py",
+        "        if silent is None:\n",
+        "        if False:\n",
+        (f"{_CONTRACT}::test_a_replica_that_starts_wakes_what_nobody_listens_for",),
+    ),
+    Mutant(
         "a decision from memory ends no attempt that is over",
         f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
         "(SELECT count(*) FROM ended) <> $5::int8 THEN 0",

@@ -56,7 +56,7 @@ WAITS_TOLD_SECONDS = 2.0
 _VERSION = version("steptrail-checks")
 _BUNDLE = StepResultBundle(items=[]).model_dump_json().encode().replace(b"[]", b"[%b]")
 """Around results that are JSON already."""
-MAX_BUNDLE_ITEMS = 100
+MAX_BUNDLE_ITEMS = 40
 MAX_BUNDLE_BYTES = 1024 * 1024
 _PUBLISH_PAUSES_SECONDS = (0.1, 0.5, 2.0)
 
@@ -263,6 +263,7 @@ class WorkerLoop:
             else:
                 async with self._slots.slot(request.check.work, request_target(request)):
                     answer = Answer.of(await self._checked(request, received))
+                self._told.add(request.token)  # it lasts no longer: its answer says so
                 self._answers.keep(answer)
             ready = _Ready(answer, telemetry.inject({}), asyncio.get_running_loop().create_future())
             self._ready.put_nowait(ready)

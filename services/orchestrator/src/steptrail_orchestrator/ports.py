@@ -99,6 +99,9 @@ class RunStore(Protocol):
     async def decide_orphans(self, decision: Decision, *, limit: int) -> Decided:
         """The same for open runs that have neither an open attempt nor a step with a due time."""
 
+    async def look_for_listeners(self) -> None:
+        """Look which check types have a live worker; wake the runs that wait for one that has none any more."""
+
     async def next_wake_seconds(self) -> float | None:
         """Until the earliest wake-up of an open run; negative if it is late, None if no run is open."""
 

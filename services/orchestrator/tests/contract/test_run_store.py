@@ -20,6 +20,7 @@ from steptrail_common.contracts.model import FailureClass, RunStatus, StepStatus
 from steptrail_common.contracts.workers import RESULTS_QUEUE, Heartbeat, Lease, StepResult, StepResultBundle
 from steptrail_common.database import migrate, open_engine, reading, writing
 from steptrail_common.errors import InvalidInput
+from steptrail_common.outbox import database_now
 from steptrail_common.testing.replay import replay
 from steptrail_orchestrator.adapters import migrations
 from steptrail_orchestrator.adapters.catalog import as_chain
@@ -318,6 +319,46 @@ async def test_an_answer_after_the_lease_is_late(here: Here) -> None:
 def beat(result: StepResult, worker_id: str = "w") -> Heartbeat:
     lease = Lease(run_id=result.run_id, step_id=result.step_id, attempt=result.attempt, token=result.token)
     return Heartbeat(worker_id=worker_id, version="1", check_types=["api_call"], load=1, capacity=1, leases=[lease])
+
+
+def listening(*kinds: str, leaving: bool = False) -> Heartbeat:
+    return Heartbeat(worker_id="w", version="1", check_types=kinds, load=0, capacity=1, leases=[], leaving=leaving)
+
+
+async def wakes_in_seconds(here: Here, run_id: str) -> float:
+    async with reading(here.engine) as connection:
+        asked = sa.select(runs.c.wake_at, database_now().label("now")).where(runs.c.run_id == run_id)
+        row = (await connection.execute(asked)).one()
+        return float((row.wake_at - row.now).total_seconds())
+
+
+async def test_a_run_that_somebody_listens_for_is_woken_when_nobody_does_any_more(here: Here) -> None:
+    """It is not looked at meanwhile, and at once when the last worker of its kind is gone; other kinds wake nothing."""
+    await here.one.beat([listening("api_call")], lease_seconds=1.0, grace_seconds=1.0)
+    await here.one.look_for_listeners()
+    run_id = await here.begin(chain_of(*TWO))
+    assert await wakes_in_seconds(here, run_id) > LIMITS.notice_seconds - 0.5
+    await here.one.beat([listening("api_call")], lease_seconds=1.0, grace_seconds=1.0)
+    await here.one.look_for_listeners()
+    assert await wakes_in_seconds(here, run_id) > 10
+    await here.one.beat([listening(leaving=True)], lease_seconds=1.0, grace_seconds=1.0)
+    await here.one.look_for_listeners()
+    assert await wakes_in_seconds(here, run_id) <= 0
+    stored = await here.reader.run(run_id)
+    assert stored is not None
+    assert stored.run.status is RunStatus.RUNNING
+
+
+async def test_a_replica_that_starts_wakes_what_nobody_listens_for(here: Here) -> None:
+    """Another one may have died before it could; what has been taken has a lease, and is left alone."""
+    await here.one.beat([listening("api_call")], lease_seconds=1.0, grace_seconds=1.0)
+    await here.one.look_for_listeners()
+    waits, taken = await here.begin(chain_of(*TWO)), await here.begin(chain_of(*TWO))
+    await here.one.beat([beat(await here.result(taken))], lease_seconds=15.0, grace_seconds=1.0)
+    await here.one.beat([listening(leaving=True)], lease_seconds=1.0, grace_seconds=1.0)
+    await here.two.look_for_listeners()
+    assert await wakes_in_seconds(here, waits) <= 0
+    assert await wakes_in_seconds(here, taken) > 0
 
 
 async def test_a_lease_is_renewed_but_never_beyond_timeout_and_grace(here: Here) -> None:

@@ -16,6 +16,9 @@ class Store:
         self.away = False
         self.asked = asyncio.Event()
 
+    async def look_for_listeners(self) -> None:
+        pass
+
     async def next_wake_seconds(self) -> float | None:
         self.asked.set()
         if self.away:

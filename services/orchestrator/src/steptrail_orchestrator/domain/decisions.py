@@ -153,14 +153,16 @@ def _next_due(walk: Walk, world: World) -> datetime:
         return (state.next_attempt_at if state else None) or world.now
     if attempt.lease_until is not None:
         return attempt.lease_until
+    check_type = walk.chain.step(attempt.step_id).check.work
     ahead = [
-        later(attempt.dispatched_at, limits.notice_seconds),
         later(attempt.dispatched_at, limits.pickup_seconds),
         later(attempt.published_at or attempt.dispatched_at, limits.republish_seconds),
         # A worker that died counts as living for a while: nobody may listen though somebody seemed to at the last look.
         later(world.now, limits.republish_seconds),
     ]
-    if ahead[2] <= world.now and walk.chain.step(attempt.step_id).check.work in world.empty_queues:
+    if check_type not in walk.listened:
+        ahead.append(later(attempt.dispatched_at, limits.notice_seconds))
+    if ahead[1] <= world.now and check_type in world.empty_queues:
         ahead.append(later(world.now, TAKEN_SECONDS))  # taken this moment, or lost: the next look knows
     return min(due for due in ahead if due > world.now)
 

@@ -51,7 +51,9 @@ class Walk:
         *,
         limits: Limits,
         new_token: Callable[[], str],
+        listened: frozenset[str] = frozenset(),
     ) -> None:
+        """`listened`: check types with a live worker at the last look; who looks wakes the run when there is none."""
         self.chain = chain
         self.run = run
         self.steps = {
@@ -59,6 +61,7 @@ class Walk:
         }
         self.attempt = attempt
         self.limits = limits
+        self.listened = listened
         self._new_token = new_token
         self.turns: Turns | None = None
         """Given when a step of the chain stands under a limit."""

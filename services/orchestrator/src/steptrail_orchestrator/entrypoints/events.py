@@ -15,8 +15,9 @@ from steptrail_orchestrator.handlers import Waiting, accept_results, note_heartb
 from steptrail_orchestrator.handlers.running import Poke
 from steptrail_orchestrator.ports import Catalog, RunReader, RunStore, ScheduleStore
 
-RESULTS = Subscription(queue=RESULTS_QUEUE, batch_max=100, concurrency=2)
-"""Two batches: while one waits for its commit, the next is read."""
+RESULTS = Subscription(queue=RESULTS_QUEUE, batch_max=25, concurrency=2)
+"""Two batches: while one waits for its commit, the next is read. Of messages with many results each, as they come when
+there is much to do, more in one transaction would only make it long."""
 HEARTBEATS = Subscription(queue=HEARTBEATS_QUEUE, batch_max=100)
 REPLAYS = Subscription(queue=REPLAYS_QUEUE)
 DEFINITIONS = Subscription(queue="steptrail.orchestrator.definitions.v1", patterns=("process.#",), batch_max=100)

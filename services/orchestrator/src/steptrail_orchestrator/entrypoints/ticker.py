@@ -45,7 +45,7 @@ class Ticker:
         self._heard_from = time.monotonic()
         self._poked = asyncio.Event()
         self._next = 0.0
-        self._scan_at = 0.0
+        self._listen_at = self._scan_at = 0.0
         self._prune_at = time.monotonic() + _PRUNE_EVERY_SECONDS
         self._empty: dict[str, float] = {}
         self._looked_at = float("-inf")
@@ -82,6 +82,9 @@ class Ticker:
     async def _turn(self) -> None:
         if not self._hears():
             self._heard_from = time.monotonic()
+        if time.monotonic() >= self._listen_at:
+            await self._store.look_for_listeners()
+            self._listen_at = time.monotonic() + self._poll_seconds
         await self._sweep_due()
         now = time.monotonic()
         if now >= self._scan_at:

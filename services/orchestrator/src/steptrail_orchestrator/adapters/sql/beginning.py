@@ -18,6 +18,7 @@ from steptrail_orchestrator.adapters.sql import turns
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import available, insert_new
+from steptrail_orchestrator.adapters.sql.listeners import Listeners
 from steptrail_orchestrator.adapters.sql.standing import Standing
 from steptrail_orchestrator.adapters.sql.writing import write
 from steptrail_orchestrator.domain.run import Chain, Limits, RunState, later
@@ -51,6 +52,7 @@ class Beginnings:
         clock: DatabaseClock,
         committed: Callable[[Sequence[Entry] | None], None],
         new_token: Callable[[], str],
+        listeners: Listeners,
     ) -> None:
         self._engine = engine
         self._limits = limits
@@ -59,6 +61,7 @@ class Beginnings:
         self._clock = clock
         self._committed = committed
         self._new_token = new_token
+        self._listeners = listeners
         self._stored: set[str] = set()
         self._group = Grouped[_Wanted, Begun](self._begin_all)
 
@@ -131,7 +134,15 @@ class Beginnings:
             from_step=order.from_step,
             trace=order.trace,
         )
-        return Walk(order.chain, run, order.reused, None, limits=self._limits, new_token=self._new_token)
+        return Walk(
+            order.chain,
+            run,
+            order.reused,
+            None,
+            limits=self._limits,
+            new_token=self._new_token,
+            listened=self._listeners.kinds,
+        )
 
 
 def seconds_to_wake(walks: Sequence[Walk], now: datetime) -> float | None:

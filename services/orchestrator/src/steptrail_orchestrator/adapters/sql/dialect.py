@@ -1,6 +1,7 @@
 """Where PostgreSQL and SQLite differ: the clock, sets of ids, upserts, and which errors mean that the store is away."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,9 +17,12 @@ from steptrail_common.errors import Unavailable
 from steptrail_common.outbox import database_now
 
 _BY_KEY = """
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+    SET enable_bitmapscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan
 """
+FORGET_PLANS = "DISCARD PLANS"
+PLANS_LAST_SECONDS = 5.0
+"""So long a burst of runs into empty tables may go by plans for empty tables; planning anew costs milliseconds."""
 PATIENCE_SECONDS = 30.0
 """How long one transaction may take before the store counts as away."""
 _AWAY_STATES = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
@@ -26,14 +30,21 @@ _AWAY_STATES = ("08", "53", "57", "58", "25006", "40001", "40P01", "55P03")
 
 
 def plan_by_key(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine, whose statements all find their rows by key: PostgreSQL plans nothing else for them, whatever it
-    thinks of the tables. A plan made while these were small would go on reading all of them until they are analysed."""
+    """The same engine, whose statements all find their rows by key, so PostgreSQL plans little else for them. A plan
+    made while tables were small would go on reading all of them until they are analysed: plans do not last either."""
 
-    def connected(connection: Any, _record: object) -> None:
+    def connected(connection: Any, record: Any) -> None:
         # Outside a transaction, whose end would take it back, and not while connecting: poolers refuse that.
         connection.run_async(lambda driver: driver.execute(_BY_KEY))
+        record.info["planned_at"] = time.monotonic()
+
+    def taken(connection: Any, record: Any, _proxy: object) -> None:
+        if time.monotonic() - record.info["planned_at"] > PLANS_LAST_SECONDS:
+            connection.run_async(lambda driver: driver.execute(FORGET_PLANS))
+            record.info["planned_at"] = time.monotonic()
 
     sa.event.listen(engine.sync_engine, "connect", connected)
+    sa.event.listen(engine.sync_engine, "checkout", taken)
     return engine
 
 

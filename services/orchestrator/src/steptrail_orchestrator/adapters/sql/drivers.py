@@ -1,5 +1,6 @@
 """Connections of asyncpg that are kept at hand: to borrow one from SQLAlchemy's pool costs as much as a decision."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,27 +8,32 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steptrail_orchestrator.adapters.sql.dialect import FORGET_PLANS, PLANS_LAST_SECONDS
+
 
 class Drivers:
     """Made by the engine, then taken out of its pool; gone with the engine. Statements on them commit by themselves."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._idle: list[Any] = []
+        self._idle: list[tuple[Any, float]] = []
         self._over = False
         sa.event.listen(engine.sync_engine, "engine_disposed", self._disposed)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:
         """A connection that nobody else uses meanwhile. Raises what SQLAlchemy raises when there is none."""
-        driver = self._idle.pop() if self._idle else await self._made()
+        driver, planned_at = self._idle.pop() if self._idle else (await self._made(), time.monotonic())
         try:
+            if time.monotonic() - planned_at > PLANS_LAST_SECONDS:
+                await driver.execute(FORGET_PLANS)
+                planned_at = time.monotonic()
             yield driver
         finally:
             if self._over:
                 driver.terminate()
             elif not driver.is_closed():
-                self._idle.append(driver)
+                self._idle.append((driver, planned_at))
 
     async def _made(self) -> Any:
         borrowed = await self._engine.raw_connection()
@@ -38,4 +44,4 @@ class Drivers:
     def _disposed(self, _engine: sa.Engine) -> None:
         self._over = True
         while self._idle:
-            self._idle.pop().terminate()
+            self._idle.pop()[0].terminate()

@@ -19,6 +19,7 @@ from steptrail_orchestrator.adapters.sql.changes import changes_of
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import available
 from steptrail_orchestrator.adapters.sql.drivers import Drivers
+from steptrail_orchestrator.adapters.sql.listeners import Listeners
 from steptrail_orchestrator.adapters.sql.standing import Stand, Standing
 from steptrail_orchestrator.domain.run import Limits, World
 from steptrail_orchestrator.domain.turns import names_of
@@ -41,6 +42,7 @@ class Foresight:
         standing: Standing,
         clock: DatabaseClock,
         new_token: Callable[[], str],
+        listeners: Listeners,
     ) -> None:
         self._drivers = Drivers(engine)
         self._limits = limits
@@ -48,6 +50,7 @@ class Foresight:
         self._standing = standing
         self._clock = clock
         self._new_token = new_token
+        self._listeners = listeners
         self._pass_over = self._in_vain = 0
 
     async def decide(
@@ -101,6 +104,12 @@ class Foresight:
             if chain is None or names_of(chain):
                 return {}
             walks[run_id] = Walk(
-                chain, stand.run, stand.steps, stand.attempt, limits=self._limits, new_token=self._new_token
+                chain,
+                stand.run,
+                stand.steps,
+                stand.attempt,
+                limits=self._limits,
+                new_token=self._new_token,
+                listened=self._listeners.kinds,
             )
         return walks

@@ -79,18 +79,17 @@ class _Arrays:
             SELECT id, clock_timestamp() FROM unnest($3::text[]) AS m(id) WHERE (SELECT unmoved FROM guard)
         ),"""  # noqa: S608 - constants
 
+    def next(self, kind: str) -> str:
+        """One parameter more, of this type."""
+        self.count += 1
+        return f"${self.count}::{kind}"
+
     def unnest(self, table: sa.Table, columns: Sequence[str], extra: Sequence[str] = ()) -> str:
         """`unnest($1::text[], …)`; `extra` are types of further arrays behind those of the columns."""
         types = [_type_of(table.c[name]) for name in columns] + list(extra)
         first = self.count + 1
         self.count += len(types)
         return f"unnest({', '.join(f'${first + place}::{kind}[]' for place, kind in enumerate(types))})"
-
-    def between(self) -> str:
-        """Two parameters more: the smallest and the largest id. Only they tell a prepared statement which partitions
-        it needs; a join or an array does not."""
-        self.count += 2
-        return f"BETWEEN ${self.count - 1}::text AND ${self.count}::text"
 
 
 def _type_of(column: sa.Column[Any]) -> str:
@@ -106,16 +105,17 @@ def _assigned(columns: Sequence[str], prefix: str) -> str:
 
 
 def _announced(arrays: _Arrays) -> str:
-    """The messages that carry the events, with the positions that the insert has given these."""
+    """The messages that carry the events, with the positions that the insert has given these, in the order given. By
+    place, since a join of thousands of events by their names would compare each with each."""
     return f"""announced AS (
         INSERT INTO outbox ({_listed(_TOLD)}, created_at)
         SELECT {_listed(("dedup_id", "topic", "content_type"))},
             replace(headers, '{POSITIONS}', bundled.positions), body, clock_timestamp()
         FROM {arrays.unnest(outbox, _TOLD)} WITH ORDINALITY AS o({_listed(_TOLD)}, number)
             JOIN (
-                SELECT number, string_agg(position::text, ',' ORDER BY position) AS positions
-                FROM {arrays.unnest(events, ("run_id", "seq"), ("int8",))} AS member(run_id, seq, number)
-                    JOIN told USING (run_id, seq)
+                SELECT number, string_agg(given[place]::text, ',' ORDER BY place) AS positions
+                FROM unnest({arrays.next("int8[]")}) WITH ORDINALITY AS member(number, place),
+                    (SELECT array_agg(position ORDER BY position) AS given FROM told) AS positions
                 GROUP BY number
             ) AS bundled USING (number)
         ORDER BY number
@@ -144,7 +144,7 @@ def _write_statement(*, begins: bool = False, unmoved: bool = False) -> str:
         FROM {arrays.unnest(attempts, _ENDED)} AS e({_listed(_ENDED)})
         WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
             AND attempts.token = e.token AND attempts.ended_at IS NULL
-            AND attempts.run_id {arrays.between()} {also}
+            {also}
         RETURNING 1
     ), stepped AS (
         INSERT INTO run_steps ({_listed(_STEPS)})
@@ -279,11 +279,9 @@ def _parameters(changes: Changes) -> list[Any]:
         {"run_id": one.event.run_id, "seq": one.event.seq, "process_id": one.event.process_id, "document": one.document}
         for one in changes.told
     ]
-    members = [(*row.key, number) for number, (bundle, _) in enumerate(changes.announced, 1) for row in bundle.rows]
+    bundle_of = {row.key: number for number, (one, _) in enumerate(changes.announced, 1) for row in one.rows}
     return [
         *_columns(found, _ENDED),
-        min((row["run_id"] for row in found), default=""),
-        max((row["run_id"] for row in found), default=""),
         *_columns(changes.steps, _STEPS),
         *_columns(changes.opened, _OPENED),
         *_columns(changes.moved, _RUNS),
@@ -291,7 +289,7 @@ def _parameters(changes: Changes) -> list[Any]:
         *_columns(stored, _EVENTS),
         *_columns([_outbox_row(entry) for entry in changes.requests], _SENT),
         *_columns([_outbox_row(entry) for _, entry in changes.announced], _TOLD),
-        *([member[place] for member in members] for place in range(3)),
+        [bundle_of[one.key] for one in changes.told],
     ]
 
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steptrail_common import inbox as inbox_rows
 from steptrail_common.contracts.events import new_token
@@ -35,6 +34,7 @@ from steptrail_orchestrator.adapters.sql.dialect import (
     upsert,
 )
 from steptrail_orchestrator.adapters.sql.foresight import Foresight
+from steptrail_orchestrator.adapters.sql.listeners import Listeners
 from steptrail_orchestrator.adapters.sql.standing import Standing
 from steptrail_orchestrator.adapters.sql.writing import write
 from steptrail_orchestrator.domain.run import Limits, World, later
@@ -63,12 +63,12 @@ class SqlRunStore:
     ) -> None:
         self._engine = engine
         self._limits = limits
-        self._worker_live_seconds = worker_live_seconds
         self._committed = committed
         self._chains = chains
         self._standing = standing = Standing()
         self._clock = clock = DatabaseClock()
         self._new_token = new_token
+        self._listeners = listeners = Listeners(engine, live_seconds=worker_live_seconds)
         self.beginnings = Beginnings(
             engine,
             limits=limits,
@@ -77,9 +77,16 @@ class SqlRunStore:
             clock=clock,
             committed=committed,
             new_token=new_token,
+            listeners=listeners,
         )
         self._foresight = Foresight(
-            engine, limits=limits, chains=chains, standing=standing, clock=clock, new_token=new_token
+            engine,
+            limits=limits,
+            chains=chains,
+            standing=standing,
+            clock=clock,
+            new_token=new_token,
+            listeners=listeners,
         )
 
     async def begin(self, order: RunOrder, decision: Begin, key: IdempotencyKey | None) -> Begun:
@@ -121,6 +128,9 @@ class SqlRunStore:
             ).one()
             return None if row[1] is None else float((row[1] - row[0]).total_seconds())
 
+    async def look_for_listeners(self) -> None:
+        await self._listeners.look()
+
     async def beat(self, heartbeats: Sequence[Heartbeat], *, lease_seconds: float, grace_seconds: float) -> None:
         newest = {beat.worker_id: beat for beat in heartbeats}
         leases = {lease.token: (lease, beat.worker_id) for beat in heartbeats for lease in beat.leases}
@@ -159,7 +169,7 @@ class SqlRunStore:
             if not found:
                 return Decided(())
             walks, now = await self._walks(connection, found)
-            world = World(now, await self._live_types(connection), empty_queues)
+            world = World(now, await self._listeners.live(connection), empty_queues)
             decided, sent = await self._apply(connection, walks, world, decision, frozenset())
         self._decided(decided, sent)
         return decided
@@ -191,6 +201,7 @@ class SqlRunStore:
                 open_attempts.get(state.run_id),
                 limits=self._limits,
                 new_token=self._new_token,
+                listened=self._listeners.kinds,
             )
             for state in states
         }
@@ -216,12 +227,6 @@ class SqlRunStore:
         for walk in decided.walks:
             self._standing.keep(walk)
         self._committed(sent)
-
-    async def _live_types(self, connection: AsyncConnection) -> frozenset[str]:
-        alive = sa.select(workers.c.check_types).where(
-            workers.c.seen_at > after_now(connection, -self._worker_live_seconds)
-        )
-        return frozenset(kind for text in (await connection.scalars(alive)) for kind in from_json(text))
 
 
 async def _take(
@@ -260,12 +265,13 @@ async def _renew(
         .where(
             one_of(connection, attempts.c.run_id, {lease.run_id for lease, _ in leases.values()}),
             attempts.c.ended_at.is_(None),
-            one_of(connection, attempts.c.token, leases.keys()),
         )
         .with_for_update(skip_locked=True)
     )
     held: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for row in found:
+        if row.token not in leases:  # here and not there, where each row would be compared with thousands of tokens
+            continue
         lease, worker_id = leases[row.token]
         key = {"b_run_id": row.run_id, "b_step_id": row.step_id, "b_attempt": row.attempt}
         held[lease.waiting].append({**key, "worker": rows.clean(worker_id)})
