@@ -19,7 +19,15 @@ from steptrail_common.testing.replay import replay
 from steptrail_orchestrator.adapters import migrations
 from steptrail_orchestrator.adapters.catalog import as_chain
 from steptrail_orchestrator.adapters.schema import attempts, events, evidence, inbox
-from steptrail_orchestrator.adapters.sql import Chains, SqlRunKeeping, SqlRunReader, SqlRunStore, plan_by_key
+from steptrail_orchestrator.adapters.sql import (
+    Chains,
+    SqlRunKeeping,
+    SqlRunReader,
+    SqlRunStore,
+    dialect,
+    drivers,
+    plan_by_key,
+)
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.domain import decisions
 from steptrail_orchestrator.domain.run import Limits
@@ -265,6 +273,26 @@ async def test_a_connection_that_dies_under_a_decision_loses_nothing(here: Here)
         )
     assert await here.take(here.one, result, message="m1") in (1, 2)
     assert await here.done(run_id) == ["one"]
+
+
+async def test_connections_that_died_are_replaced_when_plans_are_made_anew(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those at hand and of those in the pool: to forget their plans is the first that they are asked for."""
+    run_id = await here.begin()
+    await here.take(here.one, await here.result(run_id), message="m1")
+    monkeypatch.setattr(dialect, "PLANS_LAST_SECONDS", -1.0)
+    monkeypatch.setattr(drivers, "PLANS_LAST_SECONDS", -1.0)
+    result = await here.result(run_id)
+    async with writing(here.engine) as connection:
+        await connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    await here.take(here.one, result, message="m2")
+    assert await here.done(run_id) == ["one", "two"]
 
 
 async def test_several_runs_are_moved_together_or_not_at_all(here: Here) -> None:

@@ -39,9 +39,13 @@ def plan_by_key(engine: AsyncEngine) -> AsyncEngine:
         record.info["planned_at"] = time.monotonic()
 
     def taken(connection: Any, record: Any, _proxy: object) -> None:
-        if time.monotonic() - record.info["planned_at"] > PLANS_LAST_SECONDS:
+        if time.monotonic() - record.info["planned_at"] < PLANS_LAST_SECONDS:
+            return
+        try:
             connection.run_async(lambda driver: driver.execute(FORGET_PLANS))
-            record.info["planned_at"] = time.monotonic()
+        except Exception as error:  # whatever a dead connection raises: another one is opened
+            raise sa.exc.InvalidatePoolError from error
+        record.info["planned_at"] = time.monotonic()
 
     sa.event.listen(engine.sync_engine, "connect", connected)
     sa.event.listen(engine.sync_engine, "checkout", taken)

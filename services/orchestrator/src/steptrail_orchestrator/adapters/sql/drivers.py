@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from steptrail_orchestrator.adapters.sql.dialect import FORGET_PLANS, PLANS_LAST_SECONDS
+
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, sa.exc.SQLAlchemyError, OSError)
+"""What a statement raises that was refused, or whose connection is gone."""
 
 
 class Drivers:
@@ -22,18 +26,23 @@ class Drivers:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:
-        """A connection that nobody else uses meanwhile. Raises what SQLAlchemy raises when there is none."""
+        """A connection that nobody else uses meanwhile. Raises `LOST` when it is not to be had."""
         driver, planned_at = self._idle.pop() if self._idle else (await self._made(), time.monotonic())
+        fine = False
         try:
             if time.monotonic() - planned_at > PLANS_LAST_SECONDS:
                 await driver.execute(FORGET_PLANS)
                 planned_at = time.monotonic()
             yield driver
+            fine = True
+        except asyncpg.PostgresError:  # the server has said no, and listens on
+            fine = True
+            raise
         finally:
-            if self._over:
-                driver.terminate()
-            elif not driver.is_closed():
+            if fine and not self._over and not driver.is_closed():
                 self._idle.append((driver, planned_at))
+            else:
+                driver.terminate()
 
     async def _made(self) -> Any:
         borrowed = await self._engine.raw_connection()

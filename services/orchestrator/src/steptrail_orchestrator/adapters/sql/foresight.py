@@ -5,10 +5,10 @@ compares the numbers of their events; it writes everything or nothing. Whatever 
 locks, reads, decides and writes.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 from steptrail_common.outbox import Entry
 
@@ -17,8 +17,8 @@ from steptrail_orchestrator.adapters.sql.beginning import seconds_to_wake
 from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.changes import changes_of
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
-from steptrail_orchestrator.adapters.sql.dialect import available
-from steptrail_orchestrator.adapters.sql.drivers import Drivers
+from steptrail_orchestrator.adapters.sql.dialect import PATIENCE_SECONDS
+from steptrail_orchestrator.adapters.sql.drivers import LOST, Drivers
 from steptrail_orchestrator.adapters.sql.listeners import Listeners
 from steptrail_orchestrator.adapters.sql.standing import Stand, Standing
 from steptrail_orchestrator.domain.run import Limits, World
@@ -80,9 +80,9 @@ class Foresight:
             return None
         changes = changes_of(moved)
         try:
-            async with available(), self._drivers.one() as driver:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._drivers.one() as driver:
                 written = await postgresql.write_unmoved(driver, changes, seqs=seqs, dedup_ids=dedup_ids, now=now)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+        except LOST:  # TimeoutError is an OSError
             return None
         if written is None:
             return None
