@@ -8,12 +8,12 @@ page=0
 (cd services/gateway/ui && ../../../scripts/node.sh npm test --silent) || page=$?
 if [ $page -ne 0 ]; then echo "The page's tests failed; the others follow." >&2; fi
 .venv/bin/python -m steptrail_common.testing.programs || exit 1
-# One process more than there are cores, since stories wait more than they work. Each starts the servers that its own
-# tests ask for, and the product beside them: still more would only make each other late.
+# A process for each core: each starts the servers that its own tests ask for, and the product beside them. One more would
+# be quicker, since stories wait more than they work, and would make some of them late.
 cores=$(nproc)
 memory=.pytest_cache/suite  # of failures; this run's alone
 rm -rf "$memory"
-.venv/bin/python -m pytest -o cache_dir="$memory" -n $((cores < 4 ? cores + 1 : 4)) --dist loadscope --no-loadscope-reorder "$@"
+.venv/bin/python -m pytest -o cache_dir="$memory" -n $((cores < 4 ? cores : 4)) --dist loadscope --no-loadscope-reorder "$@"
 rest=$?
 if [ $rest -eq 1 ]; then
   # A full machine can make a story in a browser late. Few failures are looked at once more, with the machine to

@@ -26,6 +26,7 @@ from steptrail_common.bus.port import Bus
 from steptrail_common.contracts.checks import PluginBroken, plugins
 from steptrail_common.errors import ConfigurationError, SteptrailError, Unavailable
 from steptrail_common.settings import WorkerSettings
+from steptrail_common.tasks import end
 from steptrail_common.web import build_app
 
 START_PATIENCE_SECONDS = 60.0
@@ -104,9 +105,7 @@ async def _wind_down(service: Service, tasks: Sequence[asyncio.Task[None]], drai
     """Each part gets its turn even if the one before it fails; nothing here hides the error that led here."""
     if service.bus is not None:
         await _attempt(service.name, lambda: _drain(service.bus, drain_seconds))
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
     for hook in reversed(service.stop):
         await _attempt(service.name, hook)
     if service.bus is not None:

@@ -23,6 +23,7 @@ from steptrail_common.bus.port import DEAD_SUFFIX, DELIVERY_LIMIT, Delivery, Han
 from steptrail_common.bus.rabbitlink import LONGEST_PAUSE_SECONDS, Link
 from steptrail_common.contracts.workers import EVENTS_EXCHANGE
 from steptrail_common.errors import ConfigurationError, Unavailable
+from steptrail_common.tasks import end
 
 CALL_TIMEOUT_SECONDS = 5.0
 DELETED_PAUSE_SECONDS = 0.25
@@ -269,8 +270,7 @@ class Consumer:
     async def drain(self, timeout_seconds: float) -> None:
         self.ending = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         if self._wire is not None and not self._wire.is_closed:
             with contextlib.suppress(Exception):
                 await self._wire.basic_cancel(self._tag, timeout=CALL_TIMEOUT_SECONDS)

@@ -11,6 +11,7 @@ from aiormq.exceptions import AuthenticationError, ConnectionNotAllowed, Probabl
 from yarl import URL
 
 from steptrail_common.errors import ConfigurationError, Unavailable
+from steptrail_common.tasks import end
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 CLOSE_TIMEOUT_SECONDS = 2.0
@@ -95,8 +96,7 @@ class Link:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def _keep(self) -> None:
         pause = FIRST_PAUSE_SECONDS
