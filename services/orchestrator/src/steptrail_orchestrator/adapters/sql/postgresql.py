@@ -1,6 +1,6 @@
-"""The hot path on PostgreSQL: two statements per batch, however many runs it moves.
+"""The hot path on PostgreSQL: one statement per batch or two, however many runs it moves.
 
-Rows go in as arrays (`unnest`), through asyncpg itself inside SQLAlchemy's transaction: a statement of SQLAlchemy
+Rows go in as arrays (`unnest`), through asyncpg itself, mostly in SQLAlchemy's transaction: a statement of SQLAlchemy
 costs about 0.3 ms, and at full load this is what limits. What is written is the same as in `writing.py`; one contract
 suite runs on both.
 """
@@ -84,9 +84,9 @@ class _Arrays:
         self.count += 1
         return f"${self.count}::{kind}"
 
-    def unnest(self, table: sa.Table, columns: Sequence[str], extra: Sequence[str] = ()) -> str:
-        """`unnest($1::text[], …)`; `extra` are types of further arrays behind those of the columns."""
-        types = [_type_of(table.c[name]) for name in columns] + list(extra)
+    def unnest(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """`unnest($1::text[], …)`."""
+        types = [_type_of(table.c[name]) for name in columns]
         first = self.count + 1
         self.count += len(types)
         return f"unnest({', '.join(f'${first + place}::{kind}[]' for place, kind in enumerate(types))})"
