@@ -15,13 +15,10 @@ from steptrail_common.outbox import Entry, database_now
 
 from steptrail_orchestrator.adapters.schema import definitions, idempotency, runs
 from steptrail_orchestrator.adapters.sql import turns
-from steptrail_orchestrator.adapters.sql.chains import Chains
-from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import available, insert_new
-from steptrail_orchestrator.adapters.sql.listeners import Listeners
-from steptrail_orchestrator.adapters.sql.standing import Standing
+from steptrail_orchestrator.adapters.sql.replica import Replica
 from steptrail_orchestrator.adapters.sql.writing import write
-from steptrail_orchestrator.domain.run import Chain, Limits, RunState, later
+from steptrail_orchestrator.domain.run import Chain, RunState, later
 from steptrail_orchestrator.domain.walk import Walk
 from steptrail_orchestrator.ports import IdempotencyKey, RunOrder
 
@@ -45,23 +42,13 @@ class Beginnings:
     def __init__(
         self,
         engine: AsyncEngine,
+        replica: Replica,
         *,
-        limits: Limits,
-        chains: Chains,
-        standing: Standing,
-        clock: DatabaseClock,
         committed: Callable[[Sequence[Entry] | None], None],
-        new_token: Callable[[], str],
-        listeners: Listeners,
     ) -> None:
         self._engine = engine
-        self._limits = limits
-        self._chains = chains
-        self._standing = standing
-        self._clock = clock
+        self._replica = replica
         self._committed = committed
-        self._new_token = new_token
-        self._listeners = listeners
         self._stored: set[str] = set()
         self._group = Grouped[_Wanted, Begun](self._begin_all)
 
@@ -77,7 +64,7 @@ class Beginnings:
         """The runs are committed: their definitions are stored, their messages can leave."""
         for order in orders:
             self._stored.add(order.chain.definition_id)
-            self._chains.keep(order.chain)
+            self._replica.chains.keep(order.chain)
         self._committed(sent)
 
     async def repeated(self, key: IdempotencyKey) -> RunAccepted | None:
@@ -91,13 +78,13 @@ class Beginnings:
     async def _begin_all(self, wanted: Sequence[_Wanted]) -> list[Begun | Exception]:
         async with available(), writing(self._engine) as connection:
             now = (await connection.execute(sa.select(database_now()))).scalar_one()
-            self._clock.heard(now)
+            self._replica.clock.heard(now)
             repeats = await _claim(connection, wanted, now)
             new = [one for one in wanted if one.order.run_id not in repeats]
             walks, sent = await self._begin(connection, new, now)
             outcomes = {run_id: await _repeat(connection, key) for run_id, key in repeats.items()}
         for walk in walks:
-            self._standing.keep(walk, new=True)
+            self._replica.standing.keep(walk, new=True)
         self.begun([one.order for one in new], sent)
         outcomes |= {walk.run.run_id: (_accepted(walk.run), seconds_to_wake([walk], now)) for walk in walks}
         return [outcomes[one.order.run_id] for one in wanted]
@@ -134,15 +121,7 @@ class Beginnings:
             from_step=order.from_step,
             trace=order.trace,
         )
-        return Walk(
-            order.chain,
-            run,
-            order.reused,
-            None,
-            limits=self._limits,
-            new_token=self._new_token,
-            listened=self._listeners.kinds,
-        )
+        return self._replica.walk(order.chain, run, order.reused, None)
 
 
 def seconds_to_wake(walks: Sequence[Walk], now: datetime) -> float | None:

@@ -6,7 +6,7 @@ locks, reads, decides and writes.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,14 +14,12 @@ from steptrail_common.outbox import Entry
 
 from steptrail_orchestrator.adapters.sql import postgresql
 from steptrail_orchestrator.adapters.sql.beginning import seconds_to_wake
-from steptrail_orchestrator.adapters.sql.chains import Chains
 from steptrail_orchestrator.adapters.sql.changes import changes_of
-from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.adapters.sql.dialect import PATIENCE_SECONDS
 from steptrail_orchestrator.adapters.sql.drivers import LOST, Drivers
-from steptrail_orchestrator.adapters.sql.listeners import Listeners
-from steptrail_orchestrator.adapters.sql.standing import Stand, Standing
-from steptrail_orchestrator.domain.run import Limits, World
+from steptrail_orchestrator.adapters.sql.replica import Replica
+from steptrail_orchestrator.adapters.sql.standing import Stand
+from steptrail_orchestrator.domain.run import World
 from steptrail_orchestrator.domain.turns import names_of
 from steptrail_orchestrator.domain.walk import Walk
 from steptrail_orchestrator.ports import Decided, Decision, Scene
@@ -33,24 +31,9 @@ MOST_PASSED_OVER = 64
 class Foresight:
     """Decides in the store of `SqlRunStore`, whose parts it shares."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        *,
-        limits: Limits,
-        chains: Chains,
-        standing: Standing,
-        clock: DatabaseClock,
-        new_token: Callable[[], str],
-        listeners: Listeners,
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, replica: Replica) -> None:
         self._drivers = Drivers(engine)
-        self._limits = limits
-        self._chains = chains
-        self._standing = standing
-        self._clock = clock
-        self._new_token = new_token
-        self._listeners = listeners
+        self._replica = replica
         self._pass_over = self._in_vain = 0
 
     async def decide(
@@ -61,7 +44,7 @@ class Foresight:
         if self._pass_over:
             self._pass_over -= 1
             return None
-        walks, now = self._walks(run_ids), self._clock.now()
+        walks, now = self._walks(run_ids), self._replica.clock.now()
         if not walks or now is None:
             return None
         done = await self._decide(walks, now, decision, dedup_ids)
@@ -87,29 +70,21 @@ class Foresight:
         if written is None:
             return None
         positions, said = written
-        self._clock.heard(said)
+        self._replica.clock.heard(said)
         return Decided(moved, seconds_to_wake(moved, now)), changes.sent(positions)
 
     def _walks(self, run_ids: Collection[str]) -> dict[str, Walk]:
         """The runs as they are remembered, if all of them are, and none has to wait for its turn."""
         found: dict[str, Stand] = {}
         for run_id in set(run_ids):
-            stand = self._standing.take(run_id)
+            stand = self._replica.standing.take(run_id)
             if stand is None:
                 return {}
             found[run_id] = stand
         walks = {}
         for run_id, stand in found.items():
-            chain = self._chains.get(stand.run.definition_id)
+            chain = self._replica.chains.get(stand.run.definition_id)
             if chain is None or names_of(chain):
                 return {}
-            walks[run_id] = Walk(
-                chain,
-                stand.run,
-                stand.steps,
-                stand.attempt,
-                limits=self._limits,
-                new_token=self._new_token,
-                listened=self._listeners.kinds,
-            )
+            walks[run_id] = self._replica.walk(chain, stand.run, stand.steps, stand.attempt)
         return walks

@@ -35,6 +35,7 @@ from steptrail_orchestrator.adapters.sql.dialect import (
 )
 from steptrail_orchestrator.adapters.sql.foresight import Foresight
 from steptrail_orchestrator.adapters.sql.listeners import Listeners
+from steptrail_orchestrator.adapters.sql.replica import Replica
 from steptrail_orchestrator.adapters.sql.standing import Standing
 from steptrail_orchestrator.adapters.sql.writing import write
 from steptrail_orchestrator.domain.run import Limits, World, later
@@ -62,32 +63,12 @@ class SqlRunStore:
         new_token: Callable[[], str] = new_token,
     ) -> None:
         self._engine = engine
-        self._limits = limits
         self._committed = committed
-        self._chains = chains
-        self._standing = standing = Standing()
-        self._clock = clock = DatabaseClock()
-        self._new_token = new_token
-        self._listeners = listeners = Listeners(engine, live_seconds=worker_live_seconds)
-        self.beginnings = Beginnings(
-            engine,
-            limits=limits,
-            chains=chains,
-            standing=standing,
-            clock=clock,
-            committed=committed,
-            new_token=new_token,
-            listeners=listeners,
+        self._replica = replica = Replica(
+            limits, chains, Standing(), DatabaseClock(), Listeners(engine, live_seconds=worker_live_seconds), new_token
         )
-        self._foresight = Foresight(
-            engine,
-            limits=limits,
-            chains=chains,
-            standing=standing,
-            clock=clock,
-            new_token=new_token,
-            listeners=listeners,
-        )
+        self.beginnings = Beginnings(engine, replica, committed=committed)
+        self._foresight = Foresight(engine, replica)
 
     async def begin(self, order: RunOrder, decision: Begin, key: IdempotencyKey | None) -> Begun:
         return await self.beginnings.begin(order, decision, key)
@@ -129,7 +110,7 @@ class SqlRunStore:
             return None if row[1] is None else float((row[1] - row[0]).total_seconds())
 
     async def look_for_listeners(self) -> None:
-        await self._listeners.look()
+        await self._replica.listeners.look()
 
     async def beat(self, heartbeats: Sequence[Heartbeat], *, lease_seconds: float, grace_seconds: float) -> None:
         newest = {beat.worker_id: beat for beat in heartbeats}
@@ -169,7 +150,7 @@ class SqlRunStore:
             if not found:
                 return Decided(())
             walks, now = await self._walks(connection, found)
-            world = World(now, await self._listeners.live(connection), empty_queues)
+            world = World(now, await self._replica.listeners.live(connection), empty_queues)
             decided, sent = await self._apply(connection, walks, world, decision, frozenset())
         self._decided(decided, sent)
         return decided
@@ -180,8 +161,8 @@ class SqlRunStore:
         """The locked runs with steps and open attempt, and the clock after the locks were granted."""
         states = [rows.run_state(row) for row in found]
         ids = [state.run_id for state in states]
-        chains = await self._chains.load(connection, {state.definition_id for state in states})
-        known = {state.run_id: self._standing.take(state.run_id) for state in states}
+        chains = await self._replica.chains.load(connection, {state.definition_id for state in states})
+        known = {state.run_id: self._replica.standing.take(state.run_id) for state in states}
         seqs = {state.run_id: state.seq for state in states}
         steps = {run_id: it.steps for run_id, it in known.items() if it is not None and it.run.seq == seqs[run_id]}
         in_postgresql = connection.dialect.name == "postgresql"
@@ -191,17 +172,11 @@ class SqlRunStore:
         if opened is None:
             opened = await (postgresql.load_open if in_postgresql else _load_open)(connection, ids)
         attempted, now = opened
-        self._clock.heard(now)
+        self._replica.clock.heard(now)
         open_attempts = {attempt.run_id: attempt for attempt in attempted}
         walks = {
-            state.run_id: Walk(
-                chains[state.definition_id],
-                state,
-                steps.get(state.run_id, {}),
-                open_attempts.get(state.run_id),
-                limits=self._limits,
-                new_token=self._new_token,
-                listened=self._listeners.kinds,
+            state.run_id: self._replica.walk(
+                chains[state.definition_id], state, steps.get(state.run_id, {}), open_attempts.get(state.run_id)
             )
             for state in states
         }
@@ -225,7 +200,7 @@ class SqlRunStore:
     def _decided(self, decided: Decided, sent: Sequence[Entry]) -> None:
         """It is committed."""
         for walk in decided.walks:
-            self._standing.keep(walk)
+            self._replica.standing.keep(walk)
         self._committed(sent)
 
 
