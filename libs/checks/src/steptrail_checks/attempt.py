@@ -316,7 +316,9 @@ async def _limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
         log.error("check.left_behind", task=task.get_name())
         task.add_done_callback(_read)
     elif not task.cancelled():
-        task.exception()
+        failed = task.exception()
+        if isinstance(failed, CheckFailed) and failed.failure_class is FailureClass.TIMEOUT:
+            raise failed  # its own time had passed before this limit, and it says more
     raise CheckFailed(FailureClass.TIMEOUT, f"took longer than {spoken_seconds(seconds)}", reason="hard_limit")
 
 

@@ -273,10 +273,12 @@ async def crawl(fetcher: PageFetcher, visit: Visit, rules: CrawlRules) -> CrawlR
     task = asyncio.ensure_future(runner.crawl(crawler, fetcher=fetcher, visit=visit, rules=rules))
     try:
         await asyncio.wait({task}, timeout=max(visit.deadline - time.monotonic(), 0.0))
-    finally:
-        in_time = task.done()
-        if not in_time:
-            await asyncio.wait({asyncio.ensure_future(runner.stop()), task}, timeout=_STOP_SECONDS)
+    except asyncio.CancelledError:
+        await _stopped(runner, task)
+        raise
+    in_time = task.done()
+    if not in_time:
+        await _stopped_in_spite(runner, task)
     if in_time:
         task.result()
     spider: Any = crawler.spider
@@ -285,6 +287,20 @@ async def crawl(fetcher: PageFetcher, visit: Visit, rules: CrawlRules) -> CrawlR
     if not in_time:
         spider.report.stopped = "timeout"
     return CrawlResult(spider.first, spider.report)
+
+
+async def _stopped(runner: AsyncCrawlerRunner, task: "asyncio.Future[Any]") -> None:
+    await asyncio.wait({asyncio.ensure_future(runner.stop()), task}, timeout=_STOP_SECONDS)
+
+
+async def _stopped_in_spite(runner: AsyncCrawlerRunner, task: "asyncio.Future[Any]") -> None:
+    """Stopped, even if the step's hard limit comes meanwhile: the crawl's own time had passed before, and what was seen
+    in it is told. On a busy machine stopping takes longer than the little time between the two."""
+    stopping = asyncio.ensure_future(_stopped(runner, task))
+    try:
+        await asyncio.shield(stopping)
+    except asyncio.CancelledError:
+        await stopping
 
 
 def _out_of_time(visit: Visit, rules: CrawlRules) -> CheckFailed:
