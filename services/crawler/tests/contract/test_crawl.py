@@ -210,7 +210,9 @@ async def test_pages_that_robots_txt_closes_are_skipped_and_counted(site: Site, 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 async def test_a_crawl_that_is_not_done_in_time_says_how_far_it_came(site: Site, checks: Checks, busy: bool) -> None:
     """And leaves nothing running. On a busy machine too, where the step's hard limit comes while the crawl stops."""
-    await asyncio.to_thread(import_module, "steptrail_crawler.adapters.scrapy_engine")  # once a process, not in a second
+    await asyncio.to_thread(
+        import_module, "steptrail_crawler.adapters.scrapy_engine"
+    )  # once a process, not in a second
 
     async def slow(writer: asyncio.StreamWriter) -> None:
         if busy:
