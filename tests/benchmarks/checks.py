@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -32,12 +31,12 @@ from steptrail_checks.politeness import OFF, Politeness
 from steptrail_checks.port import CheckKind
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import SealedConnection
-from steptrail_common.contracts.workers import StepRequest
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring, generate_keys, seal, target_host
 from steptrail_common.testing.plugin import POSTGRES, Servers
 from steptrail_common.testing.process import free_port
+from steptrail_common.testing.requests import step_request
 from steptrail_crawler.adapters.api_call import ApiCallKind
 from steptrail_crawler.adapters.browser import BrowserPool
 from steptrail_crawler.adapters.http import HttpClient
@@ -86,26 +85,14 @@ class Worker:
     async def check(
         self, check: dict[str, Any], asserts: list[dict[str, Any]], connection: SealedConnection | None = None
     ) -> None:
-        request = StepRequest.model_validate(
-            {
-                "run_id": "bench",
-                "process_id": "bench",
-                "step_id": "s",
-                "step_number": 1,
-                "step_name": "S",
-                "attempt": 1,
-                "of_attempts": 1,
-                "token": "t",
-                "check": check,
-                "connection": connection,
-                "assertions": asserts,
-                "share": False,
-                "timeout_seconds": 30.0,
-                "lease_seconds": 60.0,
-                "heartbeat_seconds": 20.0,
-                "issued_at": datetime.now(UTC),
-                "idempotency_key": "bench",
-            }
+        request = step_request(
+            check,
+            connection=connection,
+            assertions=asserts,
+            share=False,
+            timeout_seconds=30.0,
+            lease_seconds=60.0,
+            heartbeat_seconds=20.0,
         )
         result = await self._attempts.run(request, time.monotonic())
         if not result.ok:

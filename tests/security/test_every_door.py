@@ -26,10 +26,10 @@ from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import SealedConnection
 from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.mail import EmailSettings
-from steptrail_common.contracts.workers import StepRequest
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring, generate_keys, seal, target_host
+from steptrail_common.testing.requests import step_request
 from steptrail_crawler.adapters.api_call import ApiCallKind
 from steptrail_crawler.adapters.browser import BrowserPool
 from steptrail_crawler.adapters.file_check import FileCheckKind
@@ -205,20 +205,7 @@ class Worker:
         """(whether it worked, the failure class, the message) of one attempt."""
         check, place = asked_of(door, host, port)
         kind = self._kinds["browser" if door == "browser" else check["type"]]
-        request = StepRequest.model_validate(
-            {
-                **dict.fromkeys(("run_id", "process_id", "step_id", "step_name", "token", "idempotency_key"), "x"),
-                **dict.fromkeys(("step_number", "attempt", "of_attempts"), 1),
-                "check": check,
-                "connection": place,
-                "assertions": [],
-                "captures": {},
-                "timeout_seconds": 15.0 if door == "browser" else 4.0,
-                "lease_seconds": 30.0,
-                "heartbeat_seconds": 10.0,
-                "issued_at": datetime.now(UTC),
-            }
-        )
+        request = step_request(check, connection=place, timeout_seconds=15.0 if door == "browser" else 4.0)
         attempts = Attempts(kind, EvidenceStore(str(self._folder / "evidence")), self._keyring, worker_id="w")
         result = await attempts.run(request, time.monotonic())
         return result.ok, str(result.failure_class or ""), result.message or ""

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from steptrail_checks.politeness import OFF, Politeness
 from steptrail_checks.port import CheckKind
 from steptrail_common.contracts.catalog import SealedConnection
 from steptrail_common.contracts.connections import ConnectionSettings
-from steptrail_common.contracts.workers import Evidence, StepRequest, StepResult
+from steptrail_common.contracts.workers import Evidence, StepResult
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring, generate_keys, seal, target_host
+from steptrail_common.testing.requests import step_request
 from steptrail_crawler.adapters.api_call import ApiCallKind
 from steptrail_crawler.adapters.file_check import FileCheckKind
 from steptrail_crawler.adapters.http import HttpClient
@@ -135,26 +135,13 @@ class Checks:
         captures: dict[str, Any] | None = None,
         run_id: str = "run-1",
     ) -> StepResult:
-        request = StepRequest.model_validate(
-            {
-                "run_id": run_id,
-                "process_id": "p",
-                "step_id": "s",
-                "step_number": 1,
-                "step_name": "S",
-                "attempt": 1,
-                "of_attempts": 1,
-                "token": "t",
-                "check": check,
-                "connection": connection,
-                "assertions": asserts or [],
-                "captures": captures or {},
-                "timeout_seconds": timeout_seconds,
-                "lease_seconds": 30.0,
-                "heartbeat_seconds": 5.0,
-                "issued_at": datetime.now(UTC),
-                "idempotency_key": "run-1/s",
-            }
+        request = step_request(
+            check,
+            run_id=run_id,
+            connection=connection,
+            assertions=asserts or [],
+            captures=captures or {},
+            timeout_seconds=timeout_seconds,
         )
         kind = self.kinds[check["type"]]
         attempts = Attempts(

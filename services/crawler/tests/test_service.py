@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +17,6 @@ from steptrail_common.contracts.workers import (
     HEARTBEATS_QUEUE,
     RESULTS_QUEUE,
     Heartbeat,
-    StepRequest,
     StepRequestBundle,
     StepResult,
     StepResultBundle,
@@ -26,6 +24,7 @@ from steptrail_common.contracts.workers import (
 )
 from steptrail_common.errors import ConfigurationError
 from steptrail_common.service import running
+from steptrail_common.testing.requests import step_request
 from steptrail_crawler.config import Settings
 from steptrail_crawler.service import build
 
@@ -38,27 +37,6 @@ CHECKS: dict[str, dict[str, Any]] = {
 }
 
 
-def request(kind: str, url: str) -> StepRequest:
-    return StepRequest.model_validate(
-        {
-            "run_id": "run-1",
-            "process_id": "p",
-            "step_id": kind,
-            "step_number": 1,
-            "step_name": "S",
-            "attempt": 1,
-            "of_attempts": 1,
-            "token": uuid4().hex,
-            "check": {**CHECKS[kind], "url": url},
-            "timeout_seconds": 10.0,
-            "lease_seconds": 30.0,
-            "heartbeat_seconds": 5.0,
-            "issued_at": datetime.now(UTC),
-            "idempotency_key": "k",
-        }
-    )
-
-
 def taking(into: list[StepResult]) -> Callable[[Sequence[Delivery]], Awaitable[None]]:
     async def take(deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -68,7 +46,9 @@ def taking(into: list[StepResult]) -> Callable[[Sequence[Delivery]], Awaitable[N
 
 
 async def send(bus: Bus, kind: str, url: str) -> None:
-    bundle = StepRequestBundle(items=[request(kind, url)])
+    bundle = StepRequestBundle(
+        items=[step_request({**CHECKS[kind], "url": url}, step_id=kind, token=uuid4().hex, timeout_seconds=10.0)]
+    )
     message = Message(bundle.model_dump_json(by_alias=True).encode(), dedup_id=kind)
     await bus.publish([(Destination(queue=request_queue(kind)), message)])
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +22,6 @@ from steptrail_common.contracts.workers import (
     KeyRequest,
     ProbeAnswer,
     ProbeRequest,
-    StepRequest,
     StepRequestBundle,
     StepResult,
     StepResultBundle,
@@ -32,6 +30,7 @@ from steptrail_common.contracts.workers import (
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import generate_keys, seal, target_host
 from steptrail_common.service import running
+from steptrail_common.testing.requests import step_request
 from steptrail_dbprobe.config import Settings
 from steptrail_dbprobe.service import build
 
@@ -111,25 +110,18 @@ class Probe:
         check |= {key: more.pop(key) for key in ("mask", "documents") if key in more}
         if query is not None:
             check["query"] = query
-        request = StepRequest.model_validate(
-            {
+        request = step_request(
+            DbQuery.model_validate(check),
+            **{
                 "run_id": f"run-{token}",
                 "process_id": "order-to-cash",
                 "step_id": "invoice_row",
-                "step_number": 1,
                 "step_name": "Invoice was written",
-                "attempt": 1,
-                "of_attempts": 1,
                 "token": token,
-                "check": DbQuery.model_validate(check),
                 "connection": target,
                 "timeout_seconds": timeout,
-                "lease_seconds": 30,
-                "heartbeat_seconds": 10,
-                "issued_at": datetime.now(UTC),
-                "idempotency_key": token,
-            }
-            | more
+                **more,
+            },
         )
         self._results[token] = asyncio.get_running_loop().create_future()
         body = StepRequestBundle(items=[request]).model_dump_json(by_alias=True).encode()

@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from steptrail_checks.port import CheckContext, CheckFailed, Observation, OpenedConnection
 from steptrail_checks.subjects import HttpSubject
 from steptrail_checks.worker import WorkerLoop
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
 from steptrail_common.bus.port import Bus, Delivery, Destination, Message, Subscription
-from steptrail_common.bus.rabbitmq import RabbitBus
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import ConnectionRights, SealedConnection
 from steptrail_common.contracts.connections import HttpSettings
@@ -33,6 +31,7 @@ from steptrail_common.contracts.workers import (
 )
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring, generate_keys, seal
+from steptrail_common.testing.requests import step_request
 
 KEYS = generate_keys()
 SECRET = "s3cret-t0ken"
@@ -123,23 +122,14 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 def request(token: str = "t1", **more: Any) -> StepRequest:  # noqa: S107
     known = {
-        "run_id": "run-1",
-        "process_id": "p",
-        "step_id": "s",
-        "step_number": 1,
-        "step_name": "S",
-        "attempt": 1,
-        "of_attempts": 3,
         "token": token,
-        "check": {"type": "api_call", "url": "https://api.example/"},
+        "of_attempts": 3,
         "timeout_seconds": 2.0,
-        "lease_seconds": 30.0,
-        "heartbeat_seconds": 5.0,
         "issued_at": datetime(2020, 1, 1, tzinfo=UTC),
-        "idempotency_key": "k",
         "share": False,
     }
-    return StepRequest.model_validate({**known, **more})
+    check = {"type": "api_call", "url": "https://api.example/"}
+    return step_request(**{"check": check, **known, **more})
 
 
 def sealed(host: str = "api.example:443") -> SealedConnection:
@@ -151,24 +141,6 @@ def sealed(host: str = "api.example:443") -> SealedConnection:
 def seen(body: bytes = b'{"state": "PAID", "id": "007"}', **more: Any) -> Observation:
     subject = HttpSubject(200, "https://api.example/", (("Content-Type", "application/json"),), body, 0.1)
     return Observation(subject, "GET https://api.example/", **more)
-
-
-@pytest.fixture(params=["in process", "RabbitMQ"])
-async def make_bus(request: pytest.FixtureRequest) -> AsyncIterator[MakeBus]:
-    """Makes buses on one broker, of each topology."""
-    if request.param == "in process":
-        broker = InProcessBroker()
-        yield lambda: InProcessBus(broker)
-        return
-    url, made = request.getfixturevalue("fresh_vhost"), []
-
-    def make() -> Bus:
-        made.append(RabbitBus(url, name="test"))
-        return made[-1]
-
-    yield make
-    for bus in made:
-        await bus.close()
 
 
 @asynccontextmanager

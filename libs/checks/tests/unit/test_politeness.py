@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from steptrail_common.contracts.workers import StepRequest, StepResult
 from steptrail_common.errors import ConfigurationError
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring, generate_keys
+from steptrail_common.testing.requests import step_request
 from steptrail_common.testing.servers import Server
 
 KEYS = generate_keys()
@@ -38,23 +38,7 @@ PAGE = {"type": "web_crawl", "url": "https://shop.example/"}
 
 
 def request(check: dict[str, Any] | None = None, **more: Any) -> StepRequest:
-    known = {
-        "run_id": "run-1",
-        "process_id": "p",
-        "step_id": "s",
-        "step_number": 1,
-        "step_name": "S",
-        "attempt": 1,
-        "of_attempts": 3,
-        "token": "t",
-        "check": check or PAGE,
-        "timeout_seconds": 5.0,
-        "lease_seconds": 30.0,
-        "heartbeat_seconds": 5.0,
-        "issued_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "idempotency_key": "k",
-    }
-    return StepRequest.model_validate({**known, **more})
+    return step_request(check or PAGE, **more)
 
 
 class Target:

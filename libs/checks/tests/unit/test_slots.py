@@ -12,9 +12,7 @@ from steptrail_checks.port import CheckContext, Observation
 from steptrail_checks.slots import STALLED_SECONDS, Slots
 from steptrail_common.contracts.workers import StepRequest, request_queue
 
-from .desk import MakeBus, make_bus, request, seen, until, worker
-
-__all__ = ["make_bus"]
+from .desk import MakeBus, request, seen, until, worker
 
 KIND = "api_call"
 SLOTS = 4

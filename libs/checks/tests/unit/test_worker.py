@@ -23,9 +23,7 @@ from steptrail_common.contracts.workers import (
 )
 from steptrail_common.evidence import EvidenceStore
 
-from .desk import SECRET, MakeBus, make_bus, request, sealed, seen, until, worker
-
-__all__ = ["make_bus"]
+from .desk import SECRET, MakeBus, request, sealed, seen, until, worker
 
 
 async def ok(context: CheckContext) -> Observation:
