@@ -9,8 +9,9 @@ from steptrail_common.errors import Unavailable
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
-MOST = 100
-"""Items of one transaction."""
+MOST = 25
+"""Items of one transaction. What many ask for at once goes in shares: what follows from the first of them is under way
+while the others are written (a hundred runs begun at once: a fifth more steps per second than in one transaction)."""
 AT_ONCE = 2
 """Transactions under way at once: while one is committed, the next is put together."""
 
