@@ -12,7 +12,7 @@ from .product import PASSWORD, Product
 
 AXE: Final = Path(__file__).parents[2] / "services/gateway/ui/node_modules/axe-core/axe.min.js"
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOK: Final = """async rules => (await axe.run({ runOnly: rules })).violations.map(
+LOOK: Final = """async rules => (await axe.run({ runOnly: rules, resultTypes: ['violations'] })).violations.map(
     fault => `${fault.id}: ${fault.nodes.map(node => node.html.slice(0, 200)).join(' | ')}`)"""
 
 ANSWER_MS = 30_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from playwright.sync_api import Page
 
@@ -12,6 +12,7 @@ PROCESS: Final = "order-to-cash-demo"
 HOSTILE: Final = "<img src=x onerror=\"window.owned='yes'\"><script>window.owned='yes'</script>"
 """Text that takes a page over when it is read as markup."""
 
+NOWHERE: Final = "/no-such-place"
 TABS: Final = ("data", "request", "good", "log", "aid")
 
 
@@ -79,7 +80,7 @@ def screens(run: str, scheduled: str, incident: str) -> list[Screen]:
         Screen("tokens and password", "/administration?tab=account"),
         Screen("audit log", "/administration?tab=audit"),
         Screen("about", "/administration?tab=about"),
-        Screen("nothing here", "/no-such-place"),
+        Screen("nothing here", NOWHERE),
     ]  # fmt: skip
 
 
@@ -154,15 +155,31 @@ def waiting_process(product: Product) -> str:
     return "waits-long"
 
 
-def visit(page: Page, screens: list[Screen]) -> Iterator[Screen]:
-    """Open one after the other, wait until each is there, press what is to be pressed."""
+def visit(page: Page, screens: list[Screen], *, anew: bool = True) -> Iterator[Screen]:
+    """Open one after the other, wait until each is there, press what is to be pressed. `anew`: the page is loaded for
+    each; else one goes from screen to screen within it."""
     for screen in screens:
-        page.goto(screen.path)
+        if anew:
+            page.goto(screen.path)
+        else:
+            go(page, screen.path)
         loaded(page)
         if screen.press:
             screen.press(page)
             page.locator("dialog[open]").wait_for()
         yield screen
+
+
+def go(page: Page, path: str) -> None:
+    """To another screen as a link of the page leads there. By way of an address at which nothing is: when its heading
+    is gone, the screen has come, even if it is the one that was there before."""
+    page.evaluate("path => history.pushState(null, '', path)", NOWHERE)
+    page.get_by_role("heading", name="Not found").wait_for()
+    if path == NOWHERE:
+        return
+    page.evaluate("() => { for (const one of document.querySelectorAll('h1, h2')) one.dataset.left = 'yes'; }")
+    page.evaluate("path => history.pushState(null, '', path)", path)
+    page.wait_for_function("() => !document.querySelector('[data-left]')")
 
 
 def loaded(page: Page) -> None:
@@ -171,3 +188,9 @@ def loaded(page: Page) -> None:
     page.wait_for_function(
         """() => !document.querySelector('[role="status"][aria-label^="Loading"], main > [aria-busy="true"]')"""
     )
+
+
+def painted(page: Page, theme: Literal["light", "dark"]) -> None:
+    """The system's theme becomes this one, and the page follows."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
