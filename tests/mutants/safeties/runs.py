@@ -93,7 +93,7 @@ MUTANTS = (
         _STORE,
         "                .limit(limit)\n                .with_for_update(skip_locked=True)\n            )\n            found",
         "                .limit(limit)\n            )\n            found",
-        (f"{_CONTRACT}::test_two_sweepers_share_what_is_due",),
+        (f"{_CONTRACT}::test_a_sweeper_passes_over_what_another_decides_upon",),
     ),
     Mutant(
         "what is due is looked at (sweeper)",

@@ -419,14 +419,20 @@ async def test_the_same_key_makes_one_run(here: Here) -> None:
     assert await here.begin(chain_of(*TWO), IdempotencyKey("ben", "k1", "digest")) != begun[0]
 
 
-async def test_two_sweepers_share_what_is_due(here: Here) -> None:
-    """Every due retry is dispatched exactly once."""
+async def due_retries(here: Here, count: int) -> list[str]:
+    """Runs whose first attempt has failed and whose second is due."""
     chain = chain_of({"id": "one", "retry": {"count": 3, "interval": "10ms", "backoff": "fixed", "on": ["connect"]}})
-    ids = [await here.begin(chain) for _ in range(12)]
+    ids = [await here.begin(chain) for _ in range(count)]
     for run_id in ids:
         trouble = await here.result(run_id, ok=False, failure_class="connect")
         await here.one.decide([run_id], accepting(trouble), dedup_ids=[run_id])
     await asyncio.sleep(0.05)
+    return ids
+
+
+async def test_two_sweepers_share_what_is_due(here: Here) -> None:
+    """Every due retry is dispatched exactly once."""
+    ids = await due_retries(here, 12)
     swept = await asyncio.gather(
         *(store.decide_due(ticking, empty_queues={}, limit=100) for store in (here.one, here.two))
     )
@@ -434,6 +440,17 @@ async def test_two_sweepers_share_what_is_due(here: Here) -> None:
     for run_id in ids:
         assert (await here.open_attempt(run_id)).attempt == 2
         await here.check(run_id)
+
+
+@pytest.mark.parametrize("store_address", ["postgresql"], indirect=True)  # SQLite has one writer
+async def test_a_sweeper_passes_over_what_another_decides_upon(here: Here) -> None:
+    """It dispatches the other due runs at once."""
+    ids = await due_retries(here, 4)
+    async with writing(here.engine) as other:
+        await other.execute(sa.select(runs.c.run_id).where(runs.c.run_id.in_(ids[:2])).with_for_update())
+        async with asyncio.timeout(5):
+            swept = await here.two.decide_due(ticking, empty_queues={}, limit=100)
+    assert sorted(walk.run.run_id for walk in swept.walks) == sorted(ids[2:])
 
 
 async def test_an_orphan_is_found_and_moved_on(here: Here) -> None:
