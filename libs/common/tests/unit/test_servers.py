@@ -14,7 +14,7 @@ import pytest
 from steptrail_common.testing import containers, plugin, programs
 from steptrail_common.testing.databases import Databases
 from steptrail_common.testing.process import FOLDER_PREFIX, LocalServer, free_port, sweep
-from steptrail_common.testing.servers import GivenServer, MongoServer, RabbitServer, Server
+from steptrail_common.testing.servers import VHOSTS_AT_ONCE, GivenServer, MongoServer, RabbitServer, Server
 
 
 class Echo(LocalServer):
@@ -220,6 +220,19 @@ async def test_a_fresh_virtual_host_takes_connections(rabbitmq_server: Server, f
     async with await aio_pika.connect(fresh_vhost) as connection, connection.channel() as channel:
         queue = await channel.declare_queue("mine", exclusive=True)
         assert queue.declaration_result.message_count == 0
+
+
+def test_a_virtual_host_is_lent_once_and_is_taken_away_with_the_next_that_are_made(rabbitmq_server: Server) -> None:
+    """Many are made by one command."""
+    assert isinstance(rabbitmq_server, RabbitServer)
+    lent = [rabbitmq_server.lend_vhost() for _ in range(VHOSTS_AT_ONCE)]
+    rabbitmq_server.take_back_vhost(lent[0])
+    lent += [rabbitmq_server.lend_vhost() for _ in range(VHOSTS_AT_ONCE)]
+    assert len(set(lent)) == len(lent)
+    there = {rabbitmq_server.url + name for name in rabbitmq_server.vhosts()}
+    assert set(lent) - there == {lent[0]}
+    for address in lent[1:]:
+        rabbitmq_server.take_back_vhost(address)
 
 
 def test_programs_are_found_only_if_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

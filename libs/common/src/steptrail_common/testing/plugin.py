@@ -217,12 +217,12 @@ def rabbitmq_url(rabbitmq_server: Server) -> str:
 
 @pytest.fixture
 def fresh_vhost(rabbitmq_server: Server) -> Iterator[str]:
-    """The address of a new, empty virtual host of the broker, gone afterwards."""
+    """The address of a new, empty virtual host of the broker that nobody else uses."""
     if not isinstance(rabbitmq_server, RabbitServer):
         pytest.skip("virtual hosts can be made only on a broker of our own")
-    name = f"t{uuid4().hex[:12]}"
-    yield rabbitmq_server.add_vhost(name)
-    rabbitmq_server.delete_vhost(name)
+    address = rabbitmq_server.lend_vhost()
+    yield address
+    rabbitmq_server.take_back_vhost(address)
 
 
 @pytest.fixture(scope="session")
