@@ -15,9 +15,9 @@ from steptrail_common.contracts.definition import Step
 from steptrail_orchestrator.domain.run import Chain, RunState
 
 WAITS = "waits_turn"
+"""The reason of a step that could start and has no place."""
 WAITS_TARGET = "waits_target"
 """A worker has the attempt, and waits for other checks of the same target."""
-"""The reason of a step that could start and has no place."""
 _PROCESS, _CONNECTION = "process:", "connection:"
 
 
