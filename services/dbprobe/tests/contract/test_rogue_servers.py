@@ -132,12 +132,16 @@ async def floods_with_notices(reader: asyncio.StreamReader, writer: asyncio.Stre
         await writer.drain()
 
 
-@pytest.mark.parametrize("talk", [silent, falls_silent_after_login, dribbles])
-async def test_a_server_that_never_answers_is_a_timeout(tmp_path: Path, talk: Talk) -> None:
-    """In time, whatever the server holds back."""
+@pytest.mark.req("IR-8")
+@pytest.mark.parametrize(
+    ("talk", "reason"), [(silent, "connect"), (falls_silent_after_login, "hard_limit"), (dribbles, None)]
+)
+async def test_a_server_that_never_answers_is_a_timeout(tmp_path: Path, talk: Talk, reason: str | None) -> None:
+    """In time, whatever the server holds back; on connecting if it never said a word, as where nothing is there."""
     async with rogue(talk) as port:
         result = await ask(tmp_path, port, timeout=1.5)
-    assert (result.failure_class, result.ours) == (FailureClass.TIMEOUT, False), result.message
+    known = (result.failure_class, result.reason, result.ours)
+    assert known == (FailureClass.TIMEOUT, reason, False), result.message
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ ERP = {"connection_id": "erp", "host": "db.test:5432"}
          "The connection files cannot be reached"),
         ({"failure_class": "timeout", "status": "timeout", **ERP}, "target:timeout:db.test:5432",
          "db.test:5432 does not answer in time"),
+        ({"failure_class": "timeout", "status": "timeout", "reason": "read", **ERP}, "target:timeout:db.test:5432",
+         "db.test:5432 does not answer in time"),
         ({"failure_class": "timeout", "status": "timeout", "reason": "statement_timeout", **ERP}, "step:p:s1",
          "Process p: step 1 “Step 1” timed out"),
         ({"failure_class": "timeout", "status": "timeout", "reason": "run_timeout", **ERP}, "step:p:s1",
@@ -70,6 +72,17 @@ def test_what_the_cause_is_and_how_it_is_said(end: dict[str, Any], cause: str, t
     """A target that answers nobody, an account it refuses, workers that are away; otherwise the step."""
     (fault,) = faults_of(ended(end))
     assert (fault.cause, fault.title) == (cause, title)
+
+
+@pytest.mark.req("IR-8")
+def test_an_outage_is_the_same_whether_the_connection_is_refused_or_nobody_accepts_it() -> None:
+    """A machine that goes down is seen as both, by the same step and by several."""
+    refused, unaccepted = ({"failure_class": "connect", **ERP},
+                           {"failure_class": "timeout", "status": "timeout", "reason": "connect", **ERP})  # fmt: skip
+    assert causes(refused) == causes(unaccepted, status="timeout")
+    assert faults_of(ended(unaccepted))[0].title == "db.test:5432 cannot be reached"
+    late = {"failure_class": "timeout", "status": "timeout", "reason": "read", **ERP}
+    assert causes(refused) != causes(late, status="timeout")
 
 
 @pytest.mark.req("IR-8")

@@ -23,6 +23,9 @@ FLOOD_BYTES = 2 * MAX_BYTES
 """What may come for the statement before the connection is broken, even in the middle of a message."""
 MAX_MESSAGE_CHARACTERS = 300
 
+CONNECT_SHARE = 0.8
+"""Of a step's time: some must be left to say what was wrong, which some drivers do only at their limit."""
+
 Translate = Callable[[Exception], CheckFailed | None]
 """What an engine knows of its driver's errors; None leaves it to the rules of the network."""
 _NETWORK: tuple[tuple[type[BaseException], FailureClass], ...] = (
@@ -33,6 +36,11 @@ _NETWORK: tuple[tuple[type[BaseException], FailureClass], ...] = (
     (OverflowError, FailureClass.PROTOCOL),
     (BufferError, FailureClass.PROTOCOL),
 )
+
+
+def connect_limit(timeout_seconds: float) -> float:
+    """How long a step with so much time may wait for its connection."""
+    return min(CONNECT_SECONDS, CONNECT_SHARE * timeout_seconds)
 
 
 @asynccontextmanager
@@ -60,9 +68,10 @@ def _explanation(error: Exception, meter: Meter | None, translate: Translate) ->
         return wrong_params(str(error))
     if meter is not None and meter.exceeded:
         return _flooded(meter)
-    if found := translate(error):
-        return found
-    return of_network(error)
+    found = translate(error) or of_network(error)
+    if found is not None and found.failure_class is FailureClass.TIMEOUT and meter is not None and not meter.received:
+        return CheckFailed(FailureClass.TIMEOUT, "the database did not accept a connection in time", reason="connect")
+    return found
 
 
 def of_network(error: BaseException) -> CheckFailed | None:

@@ -96,7 +96,7 @@ class MongodbEngine:
     ) -> AsyncIterator[Client]:
         settings = connection.settings
         assert isinstance(settings, MongodbSettings)  # noqa: S101  (the kind is chosen by it)
-        limit = min(CONNECT_SECONDS, timeout_seconds * _CONNECT_SHARE)
+        limit = failures.connect_limit(timeout_seconds)
         client: Client | None = None
         try:
             async with pinned(self._policy, connection, meter, kind="mongodb", seconds=limit, timings=timings) as port:
@@ -108,8 +108,6 @@ class MongodbEngine:
 
 
 _SETTLE_SECONDS = 0.01
-_CONNECT_SHARE = 0.8
-"""Of the step's time: the driver tries again until its limit, and says what was wrong only then."""
 
 
 def _client(settings: MongodbSettings, password: str | None, port: int, limit: float, timeout_seconds: float) -> Client:

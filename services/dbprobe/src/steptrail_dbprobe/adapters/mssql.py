@@ -126,7 +126,7 @@ class MssqlEngine:
         """`work` with a new connection. Cutting the pinned way ends a thread that still waits."""
         driver, settings = _driver(), connection.settings
         assert isinstance(settings, MssqlSettings)  # noqa: S101  (the kind is chosen by it)
-        limit = min(CONNECT_SECONDS, timeout_seconds)
+        limit = failures.connect_limit(timeout_seconds)
         watch = TdsWatch(greeted=settings.tls != "disable")
         async with (
             asyncio.timeout(timeout_seconds),

@@ -116,7 +116,7 @@ class MysqlEngine:
         began = time.monotonic()
         addresses = await self._policy.resolve(settings.host, settings.port, kind="mysql")
         timings["dns"] = time.monotonic() - began
-        limit = min(CONNECT_SECONDS, timeout_seconds)
+        limit = failures.connect_limit(timeout_seconds)
         async with asyncio.timeout(limit):
             database = await _connected(connection, settings, addresses, meter, limit)
         timings["connect"] = time.monotonic() - began - timings["dns"]

@@ -104,23 +104,24 @@ class OracleEngine:
         """A new connection inside a read-only transaction, closed in every case."""
         driver, settings = _driver(), connection.settings
         assert isinstance(settings, OracleSettings)  # noqa: S101  (the kind is chosen by it)
-        limit, watch = min(CONNECT_SECONDS, timeout_seconds), TnsWatch()
+        limit, watch = failures.connect_limit(timeout_seconds), TnsWatch()
         async with pinned(
             self._policy, connection, meter, kind="oracle", seconds=limit, timings=timings, watch=watch
         ) as port:
             try:
-                database = await driver.connect_async(
-                    host="127.0.0.1",
-                    port=port,
-                    service_name=settings.service_name,
-                    user=settings.username,
-                    password=connection.secrets.get("password", ""),
-                    tcp_connect_timeout=limit,
-                    retry_count=0,
-                    disable_oob=True,
-                    program="steptrail",
-                    stmtcachesize=0,
-                )
+                async with asyncio.timeout(limit):
+                    database = await driver.connect_async(
+                        host="127.0.0.1",
+                        port=port,
+                        service_name=settings.service_name,
+                        user=settings.username,
+                        password=connection.secrets.get("password", ""),
+                        tcp_connect_timeout=limit,
+                        retry_count=0,
+                        disable_oob=True,
+                        program="steptrail",
+                        stmtcachesize=0,
+                    )
             except driver.Error as error:
                 if watch.redirected:
                     raise _redirected() from error

@@ -142,7 +142,7 @@ class PostgresqlEngine:
             passfile="/dev/null",
             ssl=context_of(connection) or False,
             loop=MeteredLoop(meter, settings.host),
-            timeout=min(CONNECT_SECONDS, timeout_seconds),
+            timeout=failures.connect_limit(timeout_seconds),
             command_timeout=timeout_seconds,
             statement_cache_size=0,
             server_settings={

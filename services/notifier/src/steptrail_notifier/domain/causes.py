@@ -3,7 +3,8 @@
 Three kinds. A *target*: the system asked, when nobody could get an answer from it (by host and port), or when it
 refuses the connection's account (by connection). The *workers* of a kind of check, when none finished it. Otherwise the
 *step* of one process: its target answered, and the answer is not what this step expects. The failure class is part of
-the first: what cannot be reached and what answers too late are mended by different hands.
+the first: what cannot be reached and what answers too late are mended by different hands. A connection that is refused
+and one that nobody accepts in time are the same: a machine that goes down is seen as both.
 """
 
 from dataclasses import dataclass
@@ -35,12 +36,14 @@ _NO_ANSWER = {
     FailureClass.HTTP_STATUS: "{} is unavailable",
     FailureClass.BLOCKED_BY_POLICY: "The installation does not allow {}",
 }
+_CONNECTING = "connect"
+"""The reason of a timeout before anything answered."""
 _REFUSED = {
     FailureClass.AUTH: "The credentials of {} are refused",
     FailureClass.PERMISSION: "The account of {} may not do what is asked of it",
 }
 _ONLY_FOR: dict[FailureClass, set[str | None]] = {
-    FailureClass.TIMEOUT: {None, "connect", "read"},  # others: a slow statement, a lock, the run's own limit
+    FailureClass.TIMEOUT: {None, _CONNECTING, "read"},  # others: a slow statement, a lock, the run's own limit
     FailureClass.HTTP_STATUS: {"unavailable"},
 }
 _NOT_FOR: dict[FailureClass, set[str | None]] = {
@@ -122,8 +125,10 @@ def _fault(event: RunEvent, end: StepEnd) -> Fault:
     if end.status is not StepStatus.OVERDUE and end.failure_class is not None and _is_of_target(end):
         where, named = _where(end)
         if where is not None:
-            title = (_NO_ANSWER | _REFUSED)[end.failure_class].format(named)
-            return Fault(f"target:{end.failure_class}:{where}", "target", title, status, where, end)
+            unreached = end.failure_class is FailureClass.TIMEOUT and end.reason == _CONNECTING
+            seen = FailureClass.CONNECT if unreached else end.failure_class
+            title = (_NO_ANSWER | _REFUSED)[seen].format(named)
+            return Fault(f"target:{seen}:{where}", "target", title, status, where, end)
     name = event.process_name or event.process_id
     title = f"{name}: step {end.number} “{end.name}” {_STEP[status]}"
     return Fault(f"step:{event.process_id}:{end.step_id}", "step", title, status, None, end)
