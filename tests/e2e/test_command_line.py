@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 from xml.etree import ElementTree
 
 import pytest
 
-from .product import Product
+from .product import Product, eventually
 
 PROCESS = "order-to-cash-demo"
 
@@ -82,3 +84,49 @@ def test_runs_and_processes_are_listed(product: Product) -> None:
     assert runs[0]["status"] == "success"
     names = [row["process_id"] for row in json.loads(steptrail(product, "processes", "--json").stdout)]
     assert PROCESS in names
+
+
+@pytest.mark.req("IR-8")
+def test_an_incident_is_listed_and_taken_in_hand(product: Product, tmp_path: Path) -> None:
+    """Those that are not over, of one process or all; each deed says how the incident stands then."""
+    process = f"front-{uuid4().hex[:6]}"
+    file = tmp_path / "front.yaml"
+    file.write_text(
+        f"version: 1\nprocess: {process}\nname: Front page {process}\nsteps:\n  - id: front\n    name: Front\n"
+        "    check: {type: web_crawl, connection: demo-shop, path: /}\n    assert: [{status: {eq: 299}}]\n"
+    )
+    assert steptrail(product, "apply", str(file)).returncode == 0
+    assert product.check(process)["status"] == "failed"
+    (row,) = eventually(lambda: listed(product, "--process", process))
+    incident, title = row["incident_id"], f"Front page {process}: step 1 “Front” failed"
+    assert (row["state"], row["title"]) == ("open", title)
+    shown = steptrail(product, "incidents", "--process", process)
+    assert (shown.returncode, "what is wrong" in shown.stdout) == (0, True)
+    assert incident in [one["incident_id"] for one in listed(product, "--limit", "200")]
+
+    done = steptrail(product, "incidents", "acknowledge", incident, "--note", "asking the shop team")
+    assert (done.returncode, done.stdout) == (0, f"acknowledged  {title}\n")
+    (held,) = listed(product, "--process", process, "--state", "acknowledged")
+    assert (held["note"], held["acknowledged_by"]) == ("asking the shop team", "admin")
+    given = steptrail(product, "incidents", "unacknowledge", incident, "--json")
+    assert json.loads(given.stdout)["state"] == "open"
+
+    assert steptrail(product, "incidents", "resolve", incident).stdout == f"resolved  {title}\n"
+    assert listed(product, "--process", process) == []
+    assert [one["incident_id"] for one in listed(product, "--process", process, "--state", "resolved")] == [incident]
+
+
+@pytest.mark.req("IR-8")
+def test_an_incident_that_is_unknown_is_wrong_usage(product: Product) -> None:
+    """Exit 3, with a sentence; a state that does not exist names those that do."""
+    unknown = steptrail(product, "incidents", "acknowledge", "abc")
+    assert (unknown.returncode, unknown.stdout, "Traceback" in unknown.stderr) == (3, "", False)
+    assert unknown.stderr.strip()
+    state = steptrail(product, "incidents", "--state", "over")
+    assert state.returncode == 3
+    assert "resolved" in state.stderr
+
+
+def listed(product: Product, *filters: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(steptrail(product, "incidents", *filters, "--json").stdout)
+    return found

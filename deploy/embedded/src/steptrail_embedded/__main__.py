@@ -6,11 +6,12 @@ import typer
 from steptrail_common.errors import SteptrailError
 from typer._click.exceptions import ClickException
 
-from steptrail_embedded.cli import serving
+from steptrail_embedded.cli import incidents, serving
 from steptrail_embedded.cli.app import app, err
 from steptrail_embedded.cli.client import EXIT_ERROR, EXIT_USAGE, CommandFailed
 
 serving.register(app)
+app.add_typer(incidents.app, name="incidents")
 
 
 def main() -> None:
