@@ -77,6 +77,19 @@ def test_a_broken_definition_names_line_path_and_nearest_key(product: Product, t
     assert ":8:" in done.stdout
 
 
+def test_brackets_in_what_is_listed_are_text(product: Product, tmp_path: Path) -> None:
+    """A statement of SQL Server names columns in brackets; they are neither left out nor taken for colours."""
+    file = tmp_path / "brackets.yaml"
+    file.write_text(
+        "version: 1\nprocess: brackets\nname: Brackets\nsteps:\n  - id: a\n    name: A\n"
+        '    check: {type: db_query, connection: erp, query: "select [red], [/b] from t"}\n'
+        "    assert: [{rows: {eq: 1}}]\n"
+    )
+    done = steptrail(product, "plan", str(file))
+    assert (done.returncode, done.stderr) == (0, "warning: the connection erp is not known here\n")
+    assert "[red], [/b]" in done.stdout
+
+
 def test_runs_and_processes_are_listed(product: Product) -> None:
     """The lists print JSON for programs."""
     product.check("shop-health-demo")

@@ -19,10 +19,10 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except CommandFailed as error:
-        err.print(str(error), style="red", markup=False, soft_wrap=True)
+        err.print(str(error), style="red", soft_wrap=True)
         code = error.code
     except SteptrailError as error:
-        err.print(error.detail, style="red", markup=False, soft_wrap=True)
+        err.print(error.detail, style="red", soft_wrap=True)
         code = EXIT_ERROR
     except ClickException as error:
         error.show()

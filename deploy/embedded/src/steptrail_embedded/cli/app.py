@@ -25,8 +25,9 @@ app = typer.Typer(
 )
 token_app = typer.Typer(no_args_is_help=True, help="API tokens for programs.")
 app.add_typer(token_app, name="token")
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
+"""Without markup: brackets in a verdict or a statement are text."""
 
 EXIT_BY_STATUS = {"success": 0, "warning": 0, "error": EXIT_ERROR, "cancelled": EXIT_ERROR}
 """Every other final status (failed, stuck, not_yet, timeout) exits with 1."""
@@ -62,7 +63,7 @@ def check(
         run = watch(client, run_id, out)
     else:
         run = next(view for view in follow(client, run_id) if view["status"] not in OPEN)
-        print_json(run) if as_json else out.print(run["verdict"]["text"], markup=False, soft_wrap=True)
+        print_json(run) if as_json else out.print(run["verdict"]["text"], soft_wrap=True)
     if junit_file:
         junit_file.write_bytes(junit(run))
     raise typer.Exit(EXIT_BY_STATUS.get(run["status"], 1))
@@ -148,7 +149,7 @@ def apply(
         if report.definition is None:
             raise CommandFailed(fault_text(file, report), EXIT_USAGE)
         outcome = apply_one(client, report.definition.process, file)
-        out.print(f"{outcome}  {report.definition.process}", markup=False)
+        out.print(f"{outcome}  {report.definition.process}")
 
 
 def apply_one(client: Client, process: str, file: Path) -> str:
@@ -192,7 +193,7 @@ def validate(path: Annotated[Path, typer.Argument(help="A definition, or a folde
     for file in definition_files(path):
         report = validated(file)
         faults += len(report.errors)
-        out.print(f"{file}: valid" if report.valid else fault_text(file, report), markup=False, soft_wrap=True)
+        out.print(f"{file}: valid" if report.valid else fault_text(file, report), soft_wrap=True)
     raise typer.Exit(EXIT_USAGE if faults else 0)
 
 
@@ -212,7 +213,7 @@ def plan(file: Annotated[Path, typer.Argument(help="A definition")], as_json: As
         table.add_row(f"{item.step_number} {item.step_id}", item.kind, item.target, item.detail)
     out.print(table)
     for warning in found.warnings:
-        err.print(f"warning: {warning}", markup=False)
+        err.print(f"warning: {warning}")
 
 
 @app.command()
@@ -226,7 +227,7 @@ def export(
     for row in client.every("/processes"):
         view = client.get(f"/processes/{row['process_id']}")
         (folder / f"{row['process_id']}.yaml").write_text(view["source_yaml"], encoding="utf-8")
-        out.print(f"{row['process_id']}.yaml", markup=False)
+        out.print(f"{row['process_id']}.yaml")
 
 
 @token_app.command("create")

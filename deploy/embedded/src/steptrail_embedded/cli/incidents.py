@@ -72,4 +72,4 @@ def tell(incident: str, deed: str, note: str | None, as_json: bool, data: Path) 
     """Do it, and say how the incident stands now."""
     body = {"note": note} if note else {}
     shown = connect(data).request("POST", f"/incidents/{incident}/{deed}", json=body).json()
-    print_json(shown) if as_json else out.print(f"{shown['state']}  {shown['title']}", markup=False, soft_wrap=True)
+    print_json(shown) if as_json else out.print(f"{shown['state']}  {shown['title']}", soft_wrap=True)

@@ -53,9 +53,11 @@ def up(
 
 def announce(url: str, link: str | None, open_page: bool) -> None:
     """Say where the page is, and how to get in."""
-    out.print(f"\nSteptrail is ready: [bold]{url}[/]")
+    out.print(f"\nSteptrail is ready: [bold]{url}[/]", markup=True)
     if link:
-        out.print(f"Sign in with this link (it works once, for 15 minutes):\n  [bold]{link}[/]", soft_wrap=True)
+        out.print(
+            f"Sign in with this link (it works once, for 15 minutes):\n  [bold]{link}[/]", markup=True, soft_wrap=True
+        )
     out.print("Stop with Ctrl+C.\n")
     if open_page:
         webbrowser.open(link or url)
@@ -106,7 +108,7 @@ def backup(
     if not folder.root.is_dir():
         raise CommandFailed(f"{folder.root}: there is no such data folder", EXIT_USAGE)
     archive.write(folder, file)
-    out.print(f"Written: {file}", markup=False)
+    out.print(f"Written: {file}")
 
 
 def restore(
@@ -119,7 +121,7 @@ def restore(
             f"{folder.root} is not empty: choose another folder with --data, or move it away", EXIT_USAGE
         )
     archive.read(folder, file)
-    out.print(f"Restored into {folder.root}", markup=False)
+    out.print(f"Restored into {folder.root}")
 
 
 def demo_shop(

@@ -70,7 +70,7 @@ def _watch_plain(client: Client, run_id: str, console: Console) -> dict[str, Any
             if step["status"] != "pending" and told.get(step["step_id"]) != step["status"]:
                 told[step["step_id"]] = step["status"]
                 console.print(_line(step), soft_wrap=True)
-    console.print(run["verdict"]["text"], soft_wrap=True, markup=False)
+    console.print(run["verdict"]["text"], soft_wrap=True)
     return run
 
 

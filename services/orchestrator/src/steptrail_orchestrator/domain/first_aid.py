@@ -40,8 +40,8 @@ FIRST_AID: dict[FailureClass, str] = {
 OF_REASON: dict[str, str] = {
     "circuit_open": "The target could not be reached several times in a row and is left alone for a few seconds. Check "
     "that it runs; pressing Try on the step asks it at once.",
-    "connect": "Nothing accepted the connection in time. Check that the service runs and that a firewall lets the workers "
-    "through.",
+    "connect": "Nothing accepted the connection in time. Check that the service runs and that a firewall lets the "
+    "workers through.",
     "target_rate": "Steptrail itself holds checks of this target back. An administrator can raise the rate "
     "(STEPTRAIL_TARGET_RATE), or fewer processes can ask it.",
     "unavailable": "The server, or the gateway before it, says that it cannot serve anything now. Check that it runs "
