@@ -6,33 +6,25 @@ the whole. Types are kept: text `"007"` is not the number 7; only values that co
 header) are read as numbers when a number is expected.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from steptrail_common.contracts.definition import Assertion
 from steptrail_common.contracts.model import FailureClass, Json
 from steptrail_common.contracts.workers import AssertionOutcome
 
-from steptrail_checks import json_schema
 from steptrail_checks.differing import row_of, short_difference
-from steptrail_checks.patterns import pattern
+from steptrail_checks.operators import OPERATORS, Compare, NotComparable, is_seconds
 from steptrail_checks.port import CheckFailed
 from steptrail_checks.subjects import Fault, Found, Source, Subject
 from steptrail_checks.values import (
-    as_datetime,
-    as_number,
-    as_seconds,
-    is_of_type,
-    same,
     short,
     shown,
     spoken_bytes,
     spoken_seconds,
 )
 
-_SECONDS = frozenset({"age", "elapsed", "certificate"})
-"""Subjects whose values are seconds and whose expectations are durations."""
 _WORDS = {
     "eq": "expected {}",
     "ne": "expected anything but {}",
@@ -65,10 +57,6 @@ class Verdict:
     @property
     def ok(self) -> bool:
         return self.failure_class is None
-
-
-class _NotComparable(Exception):
-    """The values cannot be compared this way; the text says why."""
 
 
 def evaluate(assertions: Sequence[Assertion], subject: Subject, now: datetime) -> Verdict:
@@ -159,11 +147,11 @@ def _apply(operator: str, expected: Json, source: Source, found: Found, now: dat
         return _count(expected, len(found.values), source)
     if not found.values:
         return operator in ("ne", "not_in"), None, None
-    compare = _OPERATORS.get(operator)
+    compare = OPERATORS.get(operator)
     if compare is None:
         raise CheckFailed(
             FailureClass.INVALID_DEFINITION,
-            f"there is no operator {operator!r}; use one of {', '.join([*_OPERATORS, 'exists', 'count'])}",
+            f"there is no operator {operator!r}; use one of {', '.join([*OPERATORS, 'exists', 'count'])}",
             reason="unknown_operator",
         )
     return _over_rows(compare, expected, source, found, now)
@@ -182,15 +170,8 @@ def _count(expected: Json, actual: int, source: Source) -> tuple[bool, Json, str
     return True, actual, None
 
 
-def _is_seconds(source: Source) -> bool:
-    return source.subject in _SECONDS and source.argument is None
-
-
-_Compare = Callable[[Json, Json, Source, bool, datetime], bool]
-
-
 def _over_rows(
-    compare: _Compare, expected: Json, source: Source, found: Found, now: datetime
+    compare: Compare, expected: Json, source: Source, found: Found, now: datetime
 ) -> tuple[bool, Json, str | None]:
     row = source.row or found.default_row
     values = {"first": found.values[:1], "last": found.values[-1:]}.get(row, found.values)
@@ -198,164 +179,22 @@ def _over_rows(
     for value in values:
         try:
             met, detail = compare(value, expected, source, found.from_text, now), None
-        except _NotComparable as error:
+        except NotComparable as error:
             met, detail = False, f"{source.label}: {error}"
         if met == (row == "any"):
             return met, value, detail  # the first that decides: a hit for any, a miss for the others
     return row != "any", values[0] if len(values) == 1 or row == "any" else list(values), detail
 
 
-def _equal(actual: Json, expected: Json, source: Source, from_text: bool, _: datetime) -> bool:
-    if _is_seconds(source) and isinstance(expected, str):
-        return bool(actual == as_seconds(expected))
-    if same(actual, expected):
-        return True
-    if from_text and isinstance(expected, int | float) and not isinstance(expected, bool):
-        return as_number(actual) == expected
-    if str(actual) == str(expected) and not isinstance(actual, list | dict):
-        raise _NotComparable(
-            f"found {_typed(actual)}, expected {_typed(expected)}: the types differ, write the value as it is"
-        )
-    return False
-
-
-def _typed(value: Json) -> str:
-    return f"the text {shown(value)}" if isinstance(value, str) else f"the {type(value).__name__} {shown(value)}"
-
-
-def _among(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    if not isinstance(expected, list):
-        raise _NotComparable("in and not_in need a list")
-    differing: _NotComparable | None = None
-    for item in expected:
-        try:
-            if _equal(actual, item, source, from_text, now):
-                return True
-        except _NotComparable as error:
-            differing = error
-    if differing:
-        raise differing
-    return False
-
-
-def _not_among(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    try:
-        return not _among(actual, expected, source, from_text, now)
-    except _NotComparable:
-        if not isinstance(expected, list):
-            raise
-        return True
-
-
-def _unequal(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    try:
-        return not _equal(actual, expected, source, from_text, now)
-    except _NotComparable:
-        return True
-
-
-def _order(actual: Json, expected: Json, source: Source, from_text: bool) -> int:
-    """-1, 0 or 1. Numbers, durations and moments have an order; anything else raises."""
-    pair: tuple[float | datetime | None, float | datetime | None]
-    if _is_seconds(source):
-        pair = (as_number(actual), as_seconds(expected))
-    elif isinstance(expected, str):
-        pair = (as_datetime(actual), as_datetime(expected))
-        if None in pair:
-            pair = (as_number(actual), as_number(expected))
-    else:
-        pair = (as_number(actual) if from_text or not isinstance(actual, str) else None, as_number(expected))
-    left, right = pair
-    if left is None or right is None:
-        raise _NotComparable(f"{_typed(actual)} and {_typed(expected)} have no order; compare numbers or moments")
-    return (left > right) - (left < right)  # type: ignore[operator]
-
-
-def _ordered(wanted: frozenset[int]) -> _Compare:
-    return lambda actual, expected, source, from_text, _: _order(actual, expected, source, from_text) in wanted
-
-
-def _between(actual: Json, expected: Json, source: Source, from_text: bool, _: datetime) -> bool:
-    if not isinstance(expected, list) or len(expected) != 2:
-        raise _NotComparable("between needs a list of two: [low, high]")
-    return _order(actual, expected[0], source, from_text) >= 0 >= _order(actual, expected[1], source, from_text)
-
-
-def _contains(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    if isinstance(actual, str):
-        return (expected if isinstance(expected, str) else str(expected)) in actual
-    if isinstance(actual, list):
-        return any(same(item, expected) for item in actual)
-    if isinstance(actual, dict):
-        return expected in actual
-    raise _NotComparable(f"{_typed(actual)} contains nothing; contains is for text, lists and objects")
-
-
-def _matches(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    if isinstance(actual, list | dict) or actual is None:
-        raise _NotComparable("matches is for text")
-    return bool(pattern(str(expected)).search(actual if isinstance(actual, str) else shown(actual)))
-
-
-def _of_type(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    return is_of_type(actual, str(expected))
-
-
-def _moment(actual: Json, expected: Json, source: Source, now: datetime) -> tuple[datetime, datetime]:
-    seconds = as_seconds(expected) if isinstance(expected, str) else None
-    bound = now - timedelta(seconds=seconds) if seconds is not None else as_datetime(expected)
-    moment = now - timedelta(seconds=float(actual)) if source.subject == "age" else as_datetime(actual)
-    if bound is None:
-        raise _NotComparable(f"{shown(expected)} is neither a duration such as 24h nor a moment")
-    if moment is None:
-        raise _NotComparable(f"{_typed(actual)} is no moment")
-    return moment, bound
-
-
-def _newer(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    moment, bound = _moment(actual, expected, source, now)
-    return moment > bound
-
-
-def _older(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    moment, bound = _moment(actual, expected, source, now)
-    return moment < bound
-
-
-def _conforms(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
-    if fault := json_schema.fault_of(actual, expected):
-        raise _NotComparable(fault)
-    return True
-
-
-_OPERATORS: dict[str, _Compare] = {
-    "eq": _equal,
-    "ne": _unequal,
-    "gt": _ordered(frozenset({1})),
-    "gte": _ordered(frozenset({0, 1})),
-    "lt": _ordered(frozenset({-1})),
-    "lte": _ordered(frozenset({-1, 0})),
-    "in": _among,
-    "not_in": _not_among,
-    "contains": _contains,
-    "matches": _matches,
-    "type": _of_type,
-    "between": _between,
-    "newer_than": _newer,
-    "older_than": _older,
-    "schema": _conforms,
-}
-
-
 def _displayed(source: Source, operator: str, actual: Json) -> Json:
-    if _is_seconds(source) and isinstance(actual, int | float) and not isinstance(actual, bool):
+    if is_seconds(source) and isinstance(actual, int | float) and not isinstance(actual, bool):
         return spoken_seconds(actual)
     return short(actual)
 
 
 def _said(source: Source, value: Json) -> str:
     """A value inside a sentence. Times and sizes have a unit; what was compared is kept as it is in the outcome."""
-    if _is_seconds(source) and isinstance(value, int | float) and not isinstance(value, bool):
+    if is_seconds(source) and isinstance(value, int | float) and not isinstance(value, bool):
         return spoken_seconds(value)
     if source.subject == "size" and source.argument is None:
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -372,7 +211,7 @@ def _sentence(source: Source, operator: str, expected: Json, actual: Json, found
     wanted = _WORDS[operator].format(_wanted(source, operator, expected))
     if not found.values:
         return f"{label}: nothing found, {wanted}"
-    if _is_seconds(source):
+    if is_seconds(source):
         found_text = _displayed(source, operator, actual)
         if found_text == _said(source, expected):  # rounded they are the same
             return f"{label} {shown(actual)} s, {_WORDS[operator].format(shown(expected))} s"
@@ -392,6 +231,6 @@ def _sentence(source: Source, operator: str, expected: Json, actual: Json, found
 def _wanted(source: Source, operator: str, expected: Json) -> str:
     if operator == "between" and isinstance(expected, list) and len(expected) == 2:
         return f"{_said(source, expected[0])} and {_said(source, expected[1])}"
-    if isinstance(expected, str) and (_is_seconds(source) or operator in ("newer_than", "older_than", "type")):
+    if isinstance(expected, str) and (is_seconds(source) or operator in ("newer_than", "older_than", "type")):
         return expected
     return _said(source, expected)

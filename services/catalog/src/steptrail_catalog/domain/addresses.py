@@ -4,8 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from steptrail_common.contracts.definition import MAX_URL
-
-from steptrail_catalog.domain.expressions import OPEN
+from steptrail_common.contracts.expressions import OPEN
 
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
 """Blanks, control, invisible and direction characters: none belongs into an address."""

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from steptrail_common import cel
+from steptrail_common.contracts.expressions import CLOSE, OPEN, end_of
 
-OPEN, CLOSE = "${{", "}}"
 MAX_EXPRESSION = 4000
 """Characters of one expression."""
 MAX_MACROS = 3
@@ -73,32 +73,14 @@ def split(text: str) -> list[str | Expression]:
     while (start := text.find(OPEN, at)) >= 0:
         if start > at:
             parts.append(text[at:start])
-        end = _end(text, start + len(OPEN))
+        end = end_of(text, start + len(OPEN))
+        if end is None:
+            raise Malformed("the closing }} of an expression is missing")
         parts.append(parse(text[start + len(OPEN) : end]))
         at = end + len(CLOSE)
     if at < len(text):
         parts.append(text[at:])
     return parts
-
-
-def _end(text: str, at: int) -> int:
-    """Where the expression that begins at `at` ends: the first `}}` outside quotes and braces."""
-    quote, depth = "", 0
-    while at < len(text):
-        char = text[at]
-        if quote:
-            at += char == "\\"
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char == "{":
-            depth += 1
-        elif char == "}" and depth:
-            depth -= 1
-        elif text.startswith(CLOSE, at):
-            return at
-        at += 1
-    raise Malformed("the closing }} of an expression is missing")
 
 
 @lru_cache(maxsize=4000)

@@ -9,8 +9,9 @@ from steptrail_common.contracts.checks import Touch
 from steptrail_common.contracts.checks.text import Place
 from steptrail_common.contracts.connections import ConnectionSettings
 from steptrail_common.contracts.definition import Definition, Step
+from steptrail_common.contracts.expressions import OPEN
 
-from steptrail_catalog.domain.expressions import OPEN, fill
+from steptrail_catalog.domain.expressions import fill
 from steptrail_catalog.domain.targets import used_secrets
 
 

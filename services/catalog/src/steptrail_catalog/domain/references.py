@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steptrail_common.contracts.definition import Definition, Step
+from steptrail_common.contracts.expressions import OPEN
 
-from steptrail_catalog.domain.expressions import OPEN, Expression, Malformed, Reference, parse, split
+from steptrail_catalog.domain.expressions import Expression, Malformed, Reference, parse, split
 from steptrail_catalog.domain.places import Faults, Place, suggestion
 
 ROOTS = ("inputs", "vars", "steps", "run")

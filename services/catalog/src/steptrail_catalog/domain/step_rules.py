@@ -6,9 +6,10 @@ from typing import Any
 
 from steptrail_common.contracts.checks import ApiCall, DbQuery, FileCheck, WebCrawl
 from steptrail_common.contracts.definition import Assertion, Capture, Definition, Step
+from steptrail_common.contracts.expressions import OPEN
 
 from steptrail_catalog.domain import addresses, patterns, words
-from steptrail_catalog.domain.expressions import OPEN, Malformed, fill, split
+from steptrail_catalog.domain.expressions import Malformed, fill, split
 from steptrail_catalog.domain.places import Faults, Place
 
 MAX_ATTEMPT_SECONDS = 3600.0

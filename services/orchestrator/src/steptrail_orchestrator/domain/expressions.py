@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from steptrail_common import cel
+from steptrail_common.contracts.expressions import CLOSE, OPEN, end_of
 from steptrail_common.contracts.model import utc
 
 MAX_EXPRESSION = 4000
@@ -19,7 +20,6 @@ MAX_TEXT = 65536
 """Characters of one rendered text."""
 MAX_WORK = 5000
 """Upper bound of the elements an expression's macros may visit (`map` over 1,000 elements takes about 40 ms)."""
-OPEN, CLOSE = "${{", "}}"
 
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z")
 _MACRO = re.compile(r"\.(?:map|filter|all|exists|exists_one)\s*\(")
@@ -194,31 +194,14 @@ def _split(text: str) -> tuple[tuple[bool, str], ...]:
     while (start := text.find(OPEN, at)) >= 0:
         if start > at:
             parts.append((False, text[at:start]))
-        end = _end_of_expression(text, start + len(OPEN))
+        end = end_of(text, start + len(OPEN))
+        if end is None:
+            raise ExpressionError(text[start + len(OPEN) :], "the closing }} is missing")
         parts.append((True, text[start + len(OPEN) : end].strip()))
         at = end + len(CLOSE)
     if at < len(text):
         parts.append((False, text[at:]))
     return tuple(parts)
-
-
-def _end_of_expression(text: str, at: int) -> int:
-    start, quote, depth = at, "", 0
-    while at < len(text):
-        char = text[at]
-        if quote:
-            at += char == "\\"
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char == "{":
-            depth += 1
-        elif char == "}" and depth:
-            depth -= 1
-        elif text.startswith(CLOSE, at):
-            return at
-        at += 1
-    raise ExpressionError(text[start:], "the closing }} is missing")
 
 
 def _look_up(path: str, scope: Scope) -> Any:
