@@ -70,8 +70,8 @@ def _started(command: list[str], port: int) -> "subprocess.Popen[bytes]":
     raise AssertionError(f"{command[:3]} did not start")
 
 
-def _azurite() -> Path:
-    """The folder of its packages, brought by npm the first time."""
+def _azurite(seconds: float = 100) -> Path:
+    """The folder of its packages, brought by npm the first time, within so long."""
     listed = Path(__file__).parent / "azurite"
     digest = hashlib.sha256((listed / "package-lock.json").read_bytes()).hexdigest()[:12]
     folder = ROOT / ".tools" / f"azurite-{digest}"
@@ -79,18 +79,23 @@ def _azurite() -> Path:
     with (folder.parent / "azurite.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
         if not (folder / "complete").exists():
-            _bring(listed, folder)
+            _bring(listed, folder, seconds)
     return folder
 
 
-def _bring(listed: Path, folder: Path) -> None:
+def _bring(listed: Path, folder: Path, seconds: float) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(listed, folder)
-    command = [str(ROOT / "scripts" / "node.sh"), "npm", "ci", "--silent", "--no-progress", "--ignore-scripts"]
+    words = "npm ci --silent --no-progress --ignore-scripts --no-audit --no-fund"
+    command = [str(ROOT / "scripts" / "node.sh"), *words.split()]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=100)
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        pytest.skip("no Azurite: npm did not bring it within 100 s")
+        pytest.skip(f"no Azurite: npm did not bring it within {seconds:.0f} s")
     if done.returncode:
         pytest.skip(f"no Azurite: npm could not bring it: {done.stderr.decode()[-200:]}")
     (folder / "complete").touch()
+
+
+if __name__ == "__main__":  # beside other work, before a test waits for it
+    _azurite(seconds=600)
