@@ -14,7 +14,9 @@ from steptrail_common.errors import InvalidInput
 
 WRITTEN = st.characters().filter(lambda char: char.isprintable() or char in "\n\t")
 """What YAML can write: no control characters, no half characters."""
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(WRITTEN)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(WRITTEN)
+)
 DOCUMENTS = st.dictionaries(
     st.text(WRITTEN, min_size=1),
     st.recursive(
