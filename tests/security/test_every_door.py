@@ -205,7 +205,7 @@ class Worker:
         """(whether it worked, the failure class, the message) of one attempt."""
         check, place = asked_of(door, host, port)
         kind = self._kinds["browser" if door == "browser" else check["type"]]
-        request = step_request(check, connection=place, timeout_seconds=15.0 if door == "browser" else 4.0)
+        request = step_request(check, connection=place, timeout_seconds=15.0)
         attempts = Attempts(kind, EvidenceStore(str(self._folder / "evidence")), self._keyring, worker_id="w")
         result = await attempts.run(request, time.monotonic())
         return result.ok, str(result.failure_class or ""), result.message or ""
