@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import psutil
@@ -233,6 +234,18 @@ def test_a_virtual_host_is_lent_once_and_is_taken_away_with_the_next_that_are_ma
     assert set(lent) - there == {lent[0]}
     for address in lent[1:]:
         rabbitmq_server.take_back_vhost(address)
+
+
+def test_a_mariadb_that_starts_leaves_the_temporary_tables_of_others_alone(servers: plugin.Servers) -> None:
+    """It deletes what lies in its folder for them, and several test processes start one at the same time."""
+    others = Path(tempfile.gettempdir()) / f"#sql-temptable-{uuid4().hex[:8]}-1-1.MAI"
+    others.touch()
+    server = servers.make(plugin.MARIADB)
+    try:
+        assert others.exists()
+    finally:
+        server.discard()
+        others.unlink(missing_ok=True)
 
 
 def test_programs_are_found_only_if_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

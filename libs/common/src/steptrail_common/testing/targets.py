@@ -59,6 +59,9 @@ class MariadbServer(LocalServer):
         self.url = f"mysql://root@127.0.0.1:{self.port}/"
         self.origin = f"MariaDB {first_number(output([program, '--version']))}, own data folder"
         self.pem = certificate(self.folder, "localhost")
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        self._temporary = f"--tmpdir={temporary}"  # each start deletes what temporary tables lie there
 
     def _command(self) -> Sequence[str | Path]:
         return [
@@ -68,6 +71,7 @@ class MariadbServer(LocalServer):
             "--user=root",
             *("--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M"),
             *("--skip-log-bin", "--performance-schema=0", f"--pid-file={self.folder / 'pid'}"),
+            self._temporary,
         ]
 
     def start(self) -> None:
@@ -76,6 +80,7 @@ class MariadbServer(LocalServer):
                 [
                     *(str(self._installer), "--no-defaults", f"--datadir={self.folder / 'data'}", "--user=root"),
                     *("--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"),
+                    self._temporary,
                 ],
                 cwd=self.folder,
                 capture_output=True,
