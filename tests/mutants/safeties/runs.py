@@ -7,7 +7,7 @@ _DECISIONS = f"{_ORCHESTRATOR}/domain/decisions.py"
 _STORE = f"{_ORCHESTRATOR}/adapters/sql/store.py"
 _BEGINNING = f"{_ORCHESTRATOR}/adapters/sql/beginning.py"
 _WRITING = f"{_ORCHESTRATOR}/adapters/sql/writing.py"
-_POSTGRESQL = f"{_ORCHESTRATOR}/adapters/sql/postgresql.py"
+_STATEMENTS = f"{_ORCHESTRATOR}/adapters/sql/statements.py"
 _MIGRATION = f"{_ORCHESTRATOR}/adapters/migrations/versions/0001_runs.py"
 _CONTRACT = "services/orchestrator/tests/contract/test_run_store.py"
 _FORESIGHT = "services/orchestrator/tests/contract/test_foresight.py"
@@ -34,14 +34,14 @@ MUTANTS = (
     ),
     Mutant(
         "fencing in PostgreSQL: only an open attempt can end",
-        _POSTGRESQL,
+        _STATEMENTS,
         "            AND attempts.token = e.token AND attempts.ended_at IS NULL\n",
         "            AND attempts.token = e.token\n",
         (f"{_CONTRACT}::test_the_database_takes_no_second_end_of_an_attempt",),
     ),
     Mutant(
         "fencing in PostgreSQL: only with the attempt's token",
-        _POSTGRESQL,
+        _STATEMENTS,
         "            AND attempts.token = e.token AND attempts.ended_at IS NULL\n",
         "            AND attempts.ended_at IS NULL\n",
         (f"{_CONTRACT}::test_the_database_takes_no_end_with_another_token",),
@@ -246,28 +246,28 @@ MUTANTS = (
     ),
     Mutant(
         "a decision from memory ends no attempt that is over",
-        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        _STATEMENTS,
         "(SELECT count(*) FROM ended) <> $5::int8 THEN 0",
         "(SELECT count(*) FROM ended) < 0 AND $5::int8 > 0 THEN 0",
         (f"{_FORESIGHT}::test_an_attempt_that_was_ended_under_the_same_number_of_events_is_not_ended_again",),
     ),
     Mutant(
         "a message that was handled is not handled from memory",
-        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        _STATEMENTS,
         "AS m(id) WHERE (SELECT unmoved FROM guard)\n",
         "AS m(id) WHERE (SELECT unmoved FROM guard) ON CONFLICT DO NOTHING\n",
         (f"{_FORESIGHT}::test_a_message_that_was_handled_is_not_handled_from_memory",),
     ),
     Mutant(
         "a decision from memory has the database's moment",
-        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        _STATEMENTS,
         "MOST_APART_SECONDS = 1.0\n",
         "MOST_APART_SECONDS = 1_000_000.0\n",
         (f"{_FORESIGHT}::test_a_moment_that_is_not_the_databases_is_not_written",),
     ),
     Mutant(
         "what is decided from memory keeps what heartbeats told",
-        f"{_ORCHESTRATOR}/adapters/sql/postgresql.py",
+        _STATEMENTS,
         "started_at = coalesce(attempts.started_at, e.started_at)",
         "started_at = e.started_at",
         (f"{_FORESIGHT}::test_what_a_heartbeat_told_meanwhile_is_kept",),

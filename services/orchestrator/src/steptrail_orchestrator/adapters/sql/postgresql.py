@@ -10,41 +10,16 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncConnection
-from steptrail_common.database import Moment
 from steptrail_common.outbox import Entry
 
-from steptrail_orchestrator.adapters.schema import attempts, events, evidence, outbox, run_steps, runs
-from steptrail_orchestrator.adapters.sql import rows
+from steptrail_orchestrator.adapters.sql import rows, statements
 from steptrail_orchestrator.adapters.sql.changes import Changes, Rows
-from steptrail_orchestrator.adapters.sql.messages import POSITIONS
 from steptrail_orchestrator.domain.run import AttemptState
 
-MOST_APART_SECONDS = 1.0
-"""A decision whose moment is further from the database's clock than this is not written."""
-_TYPES: tuple[tuple[type[Any], str], ...] = (
-    (Moment, "timestamptz"),
-    (sa.BigInteger, "int8"),
-    (sa.Integer, "int4"),
-    (sa.Double, "float8"),
-    (sa.Boolean, "bool"),
-    (sa.LargeBinary, "bytea"),
-    (sa.Text, "text"),
-)
-_KEYS = ("run_id", "step_id", "attempt", "token")
-_ENDED = (*_KEYS, "status", "started_at", "ended_at", "worker_id", "failure_class", "reason", "message",
-          "duration_seconds", "result")  # fmt: skip
-_STEPS = tuple(rows.columns(run_steps))
-_OPENED = ("run_id", "step_id", "attempt", "token", "status", "check_type", "timeout_seconds", "dispatched_at",
-           "published_at", "publications", "late")  # fmt: skip
-_RUNS = ("run_id", "status", "started_at", "ended_at", "wake_at", "current_step", "seq", "verdict", "failure_class")
-_BEGUN = tuple(rows.columns(runs))
-_EVENTS = ("run_id", "seq", "process_id", "document")
-_SHOWN = ("run_id", "evidence_id", "step_id", "attempt", "document")
-_TOLD = ("dedup_id", "topic", "content_type", "headers", "body")
-_SENT = ("dedup_id", "destination_queue", "content_type", "headers", "body")
+MOST_VALUES = 4
+"""Rows of one kind that go as values: each number of them is a statement of its own, which PostgreSQL has to plan."""
 
 
 class _Row(asyncpg.Record):  # type: ignore[misc]
@@ -54,133 +29,6 @@ class _Row(asyncpg.Record):  # type: ignore[misc]
         return self[name]
 
 
-class _Arrays:
-    """Numbers the parameters of a statement while it is put together."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def guard(self) -> str:
-        """Lock the runs in the order given and compare their numbers; note the messages that led here.
-
-        A message that was noted before breaks the statement. So does nothing else here: runs that somebody moved, or a
-        moment ($4) that is not the database's, only make `unmoved` false.
-        """
-        self.count += 5
-        return f"""
-        guard AS MATERIALIZED (
-            SELECT count(*) = cardinality($1::text[])
-                AND abs(extract(epoch FROM clock_timestamp() - $4::timestamptz)) < {MOST_APART_SECONDS} AS unmoved
-            FROM unnest($1::text[], $2::int4[]) AS given(id, seq)
-            CROSS JOIN LATERAL (SELECT seq FROM runs WHERE run_id = given.id FOR UPDATE) AS r
-            WHERE r.seq = given.seq
-        ), noted AS (
-            INSERT INTO inbox (dedup_id, received_at)
-            SELECT id, clock_timestamp() FROM unnest($3::text[]) AS m(id) WHERE (SELECT unmoved FROM guard)
-        ),"""  # noqa: S608 - constants
-
-    def next(self, kind: str) -> str:
-        """One parameter more, of this type."""
-        self.count += 1
-        return f"${self.count}::{kind}"
-
-    def unnest(self, table: sa.Table, columns: Sequence[str]) -> str:
-        """`unnest($1::text[], …)`."""
-        types = [_type_of(table.c[name]) for name in columns]
-        first = self.count + 1
-        self.count += len(types)
-        return f"unnest({', '.join(f'${first + place}::{kind}[]' for place, kind in enumerate(types))})"
-
-
-def _type_of(column: sa.Column[Any]) -> str:
-    return next(name for kind, name in _TYPES if isinstance(column.type, kind))
-
-
-def _listed(columns: Sequence[str], prefix: str = "") -> str:
-    return ", ".join(f"{prefix}{name}" for name in columns)
-
-
-def _assigned(columns: Sequence[str], prefix: str) -> str:
-    return ", ".join(f"{name} = {prefix}{name}" for name in columns)
-
-
-def _announced(arrays: _Arrays) -> str:
-    """The messages that carry the events, with the positions that the insert has given these, in the order given. By
-    place, since a join of thousands of events by their names would compare each with each."""
-    return f"""announced AS (
-        INSERT INTO outbox ({_listed(_TOLD)}, created_at)
-        SELECT {_listed(("dedup_id", "topic", "content_type"))},
-            replace(headers, '{POSITIONS}', bundled.positions), body, clock_timestamp()
-        FROM {arrays.unnest(outbox, _TOLD)} WITH ORDINALITY AS o({_listed(_TOLD)}, number)
-            JOIN (
-                SELECT number, string_agg(given[place]::text, ',' ORDER BY place) AS positions
-                FROM unnest({arrays.next("int8[]")}) WITH ORDINALITY AS member(number, place),
-                    (SELECT array_agg(position ORDER BY position) AS given FROM told) AS positions
-                GROUP BY number
-            ) AS bundled USING (number)
-        ORDER BY number
-        ON CONFLICT (dedup_id) DO NOTHING
-    )"""  # noqa: S608 - made of column names of our own tables
-
-
-def _write_statement(*, begins: bool = False, unmoved: bool = False) -> str:
-    """`begins`: with new runs, as the first arrays. `unmoved`: a whole transaction by itself, which writes nothing if
-    one of the runs has another number of events than given; its parameters come before all others."""
-    arrays = _Arrays()
-    guard, held, started = "", "", _assigned(_ENDED[4:], "e.")
-    if unmoved:
-        guard, held = arrays.guard(), "WHERE (SELECT unmoved FROM guard)"
-        # What was decided from memory does not know of heartbeats since then.
-        started = started.replace(
-            "started_at = e.started_at", "started_at = coalesce(attempts.started_at, e.started_at)"
-        )
-    rows_of_runs = arrays.unnest(runs, _BEGUN) if begins else ""
-    created = f"created AS (INSERT INTO runs ({_listed(_BEGUN)}) SELECT * FROM {rows_of_runs})," if begins else ""  # noqa: S608
-    changing_steps = [name for name in _STEPS if name not in ("run_id", "step_id", "number", "reused_from")]
-    also = held.replace("WHERE", "AND")
-    return f"""
-    WITH {guard} {created} ended AS (
-        UPDATE attempts SET {started}
-        FROM {arrays.unnest(attempts, _ENDED)} AS e({_listed(_ENDED)})
-        WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
-            AND attempts.token = e.token AND attempts.ended_at IS NULL
-            {also}
-        RETURNING 1
-    ), stepped AS (
-        INSERT INTO run_steps ({_listed(_STEPS)})
-        SELECT * FROM {arrays.unnest(run_steps, _STEPS)} {held or "WHERE true"}
-        ON CONFLICT (run_id, step_id) DO UPDATE SET {_assigned(changing_steps, "excluded.")}
-    ), opened AS (
-        INSERT INTO attempts ({_listed(_OPENED)}) SELECT * FROM {arrays.unnest(attempts, _OPENED)} {held}
-    ), moved AS (
-        UPDATE runs SET {_assigned(_RUNS[1:], "m.")}
-        FROM {arrays.unnest(runs, _RUNS)} AS m({_listed(_RUNS)}) WHERE runs.run_id = m.run_id {also}
-    ), shown AS (
-        INSERT INTO evidence ({_listed(_SHOWN)}) SELECT * FROM {arrays.unnest(evidence, _SHOWN)} {held or "WHERE true"}
-        ON CONFLICT DO NOTHING
-    ), told AS (
-        INSERT INTO events ({_listed(_EVENTS)})
-        SELECT {_listed(_EVENTS)} FROM {arrays.unnest(events, _EVENTS)} WITH ORDINALITY AS e({_listed(_EVENTS)}, place)
-        {held}
-        ORDER BY place
-        RETURNING position, run_id, seq
-    ), requested AS (
-        INSERT INTO outbox ({_listed(_SENT)}, created_at)
-        SELECT *, clock_timestamp() FROM {arrays.unnest(outbox, _SENT)} {held or "WHERE true"}
-        ON CONFLICT (dedup_id) DO NOTHING
-    ), {_announced(arrays)}
-    SELECT (SELECT count(*) FROM ended) AS accepted,
-        (SELECT array_agg(position ORDER BY position) FROM told) AS positions
-        {_VERDICT if unmoved else ""}
-    """  # noqa: S608 - made of column names of our own tables
-
-
-_VERDICT = """, (SELECT unmoved FROM guard) AS unmoved, clock_timestamp() AS now,
-    1 / (CASE WHEN (SELECT unmoved FROM guard) AND (SELECT count(*) FROM ended) <> $5::int8 THEN 0 ELSE 1 END) AS fence
-"""
-"""The division by zero rolls back what nobody else could: by then the attempts that were open have been ended."""
-_WRITE, _BEGIN = _write_statement(), _write_statement(begins=True)
-_WRITE_UNMOVED = _write_statement(unmoved=True)
 _OPEN = ("step_id", "attempt", "token", "dispatched_at", "started_at", "lease_until", "published_at", "publications",
          "worker_id")  # fmt: skip
 _TAKE = f"""
@@ -203,11 +51,15 @@ whatever the planner thinks of the table: a plan made while it was small would g
 
 What is read beside the locked rows is as old as the statement. `undisturbed` says that nobody moved the run since then;
 of others the open attempt is read again."""
-_LOAD_STEPS = f"SELECT {_listed(_STEPS)} FROM run_steps WHERE run_id = ANY($1::text[]) AND run_id BETWEEN $2 AND $3"  # noqa: S608 - constants
+_LOAD_STEPS = (
+    f"SELECT {', '.join(statements.STEPS)} FROM run_steps WHERE run_id = ANY($1::text[]) AND run_id BETWEEN $2 AND $3"  # noqa: S608 - constants
+)
 _LOAD_OPEN = """
     SELECT clock.now, a.* FROM (SELECT clock_timestamp() AS now) AS clock
     LEFT JOIN attempts AS a ON a.run_id = ANY($1::text[]) AND a.run_id BETWEEN $2 AND $3 AND a.ended_at IS NULL
 """
+Given = Sequence[tuple[Rows, Sequence[str]]]
+"""Rows, and which of their columns."""
 Opened = tuple[Sequence[AttemptState], datetime]
 """Open attempts, and the clock after the locks were granted."""
 
@@ -245,8 +97,9 @@ async def load_steps(connection: AsyncConnection, run_ids: Collection[str]) -> S
 async def write(connection: AsyncConnection, changes: Changes) -> tuple[int, list[int]]:
     """Everything at once; returns how many of the ended attempts were still open, and the positions of the events."""
     driver = await _driver(connection)
-    begun = _columns(changes.begun, _BEGUN) if changes.begun else ()
-    row = await driver.fetchrow(_BEGIN if changes.begun else _WRITE, *begun, *_parameters(changes))
+    begun = _columns(changes.begun, statements.BEGUN) if changes.begun else ()
+    statement = statements.write_statement(begins=bool(changes.begun))
+    row = await driver.fetchrow(statement, *begun, *_arrays(_given(changes)), _bundles(changes))
     return int(row["accepted"]), row["positions"] or []
 
 
@@ -266,31 +119,64 @@ async def write_unmoved(
     """
     ids = sorted(seqs)
     expected = [seqs[run_id] for run_id in ids]
+    given = _given(changes)
+    shape = _shape(given) if len(ids) == 1 else statements.ARRAYS
     row = await driver.fetchrow(
-        _WRITE_UNMOVED, ids, expected, sorted(dedup_ids), now, len(changes.ended), *_parameters(changes)
+        statements.write_statement(unmoved=True, shape=shape),
+        ids,
+        expected,
+        sorted(dedup_ids),
+        now,
+        len(changes.ended),
+        *(_arrays(given) if shape is statements.ARRAYS else _values(given)),
+        _bundles(changes),
     )
     return (row["positions"] or [], row["now"]) if row["unmoved"] else None
 
 
-def _parameters(changes: Changes) -> list[Any]:
-    """The arrays of a statement that writes, in their order."""
-    found = [{name.removeprefix("b_"): value for name, value in row.items()} for row in changes.ended]
-    stored = [
+def _shape(given: Given) -> statements.Shape:
+    """The numbers of rows, if they are so few that they go as values."""
+    shape = statements.Shape(*(len(values) for values, _ in given))
+    return (
+        shape
+        if shape.ended and shape.told and max(len(values) for values, _ in given) <= MOST_VALUES
+        else statements.ARRAYS
+    )
+
+
+def _arrays(given: Given) -> list[list[Any]]:
+    """An array for each column, in the order of the statement's parameters."""
+    return [array for values, names in given for array in _columns(values, names)]
+
+
+def _values(given: Given) -> list[Any]:
+    """The rows one after the other, in the order of the statement's parameters."""
+    return [row[name] for values, names in given for row in values for name in names]
+
+
+def _given(changes: Changes) -> Given:
+    """What goes into a statement that writes, in its order."""
+    ended = [{name.removeprefix("b_"): value for name, value in row.items()} for row in changes.ended]
+    told = [
         {"run_id": one.event.run_id, "seq": one.event.seq, "process_id": one.event.process_id, "document": one.document}
         for one in changes.told
     ]
-    bundle_of = {row.key: number for number, (one, _) in enumerate(changes.announced, 1) for row in one.rows}
     return [
-        *_columns(found, _ENDED),
-        *_columns(changes.steps, _STEPS),
-        *_columns(changes.opened, _OPENED),
-        *_columns(changes.moved, _RUNS),
-        *_columns(changes.evidence, _SHOWN),
-        *_columns(stored, _EVENTS),
-        *_columns([_outbox_row(entry) for entry in changes.requests], _SENT),
-        *_columns([_outbox_row(entry) for _, entry in changes.announced], _TOLD),
-        [bundle_of[one.key] for one in changes.told],
+        (ended, statements.ENDED),
+        (changes.steps, statements.STEPS),
+        (changes.opened, statements.OPENED),
+        (changes.moved, statements.MOVED),
+        (changes.evidence, statements.SHOWN),
+        (told, statements.TOLD),
+        ([_outbox_row(entry) for entry in changes.requests], statements.REQUESTED),
+        ([_outbox_row(entry) for _, entry in changes.announced], statements.ANNOUNCED),
     ]
+
+
+def _bundles(changes: Changes) -> list[int]:
+    """The number of the message that carries it, for each event."""
+    bundle_of = {row.key: number for number, (one, _) in enumerate(changes.announced, 1) for row in one.rows}
+    return [bundle_of[one.key] for one in changes.told]
 
 
 def _columns(values: Rows, names: Sequence[str]) -> list[list[Any]]:
