@@ -238,6 +238,9 @@ class WorkerLoop:
                 await self._run_bundle(_parsed(StepRequestBundle, delivery), received)
 
     async def _run_bundle(self, bundle: StepRequestBundle, received: float) -> None:
+        if len(bundle.items) == 1:  # by far the most
+            await self._run_item(bundle.items[0], received)
+            return
         tasks = [asyncio.create_task(self._run_item(request, received)) for request in bundle.items]
         try:
             await asyncio.gather(*tasks)
@@ -253,8 +256,10 @@ class WorkerLoop:
             await asyncio.shield(self._ends[request.token])
             return
         self._ends[request.token] = end = asyncio.get_running_loop().create_future()
-        structlog.contextvars.bind_contextvars(run_id=request.run_id, step_id=request.step_id, attempt=request.attempt)
         self._running[request.token], self._received[request.token] = request, received
+        logged = structlog.contextvars.bind_contextvars(
+            run_id=request.run_id, step_id=request.step_id, attempt=request.attempt
+        )
         try:
             answer = self._answers.find(request.token)
             if answer is not None:
@@ -271,6 +276,7 @@ class WorkerLoop:
         finally:
             del self._running[request.token], self._received[request.token], self._ends[request.token]
             self._begun.pop(request.token, None)
+            structlog.contextvars.reset_contextvars(**logged)
             end.set_result(None)
 
     def _begin(self, request: StepRequest) -> None:

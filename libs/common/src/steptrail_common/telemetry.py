@@ -62,6 +62,7 @@ _SECRET_KEY = re.compile(
 )
 _USERINFO = re.compile(r"(\w+://)[^/\s:@]*:[^/\s@]+@")
 _MAX_REDACT_DEPTH = 6
+_CARRIED = ("traceparent", "tracestate", "baggage")
 _LOUD = ("uvicorn", "aio_pika", "aiormq", "asyncio", "scrapy", "twisted", "alembic", "pymongo", "httpx2", "httpcore2")
 
 log = structlog.get_logger()
@@ -229,11 +230,17 @@ def inject(headers: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def extracted(headers: Mapping[str, str]) -> Iterator[None]:
     """Continue the trace the headers name, for the length of the block."""
-    token = context.attach(propagate.extract(dict(headers)))
+    token = context.attach(_carried(*(headers.get(name) for name in _CARRIED)))
     try:
         yield
     finally:
         context.detach(token)
+
+
+@lru_cache(maxsize=1024)
+def _carried(*values: str | None) -> context.Context:
+    """Read once for all messages of a run, which carry the same."""
+    return propagate.extract({name: value for name, value in zip(_CARRIED, values, strict=True) if value is not None})
 
 
 def redact(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -4,7 +4,7 @@ Rows go in as arrays, one for each column (`unnest`), so that any number of them
 run alone they go in as values: a hundred arrays of one cost a third of a lone step's time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -112,14 +112,93 @@ def _assigned(columns: Sequence[str], prefix: str) -> str:
     return ", ".join(f"{name} = {prefix}{name}" for name in columns)
 
 
-def _announced(parameters: _Parameters, count: int | None) -> str:
-    """The messages that carry the events, with the positions that the insert has given these, in the order given. By
-    place, since a join of thousands of events by their names would compare each with each."""
-    return f"""announced AS (
+@lru_cache(maxsize=256)
+def write_statement(*, begins: bool = False, unmoved: bool = False, shape: Shape = ARRAYS) -> str:
+    """`begins`: with new runs, as the first arrays. `unmoved`: a whole transaction by itself, which writes nothing if
+    one of the runs has another number of events than given; its parameters come before all others. With rows as values
+    at least one attempt ends and one event is told."""
+    parameters = _Parameters()
+    guard = parameters.guard() if unmoved else ""
+    held = "WHERE (SELECT unmoved FROM guard)" if unmoved else "WHERE true"
+    begun = ""
+    if begins:
+        given = parameters.given(runs, BEGUN, None, "b")
+        begun = f"created AS (INSERT INTO runs ({_listed(BEGUN)}) SELECT * FROM {given}),"  # noqa: S608 - made of our own names
+    parts = [*_of_runs(parameters, shape, held, unmoved=unmoved), *_of_messages(parameters, shape, held)]
+    return f"""
+    WITH {guard} {begun} {", ".join(parts)}
+    SELECT (SELECT count(*) FROM ended) AS accepted,
+        (SELECT array_agg(position ORDER BY position) FROM told) AS positions
+        {_VERDICT if unmoved else ""}
+    """  # noqa: S608
+
+
+_VERDICT = """, (SELECT unmoved FROM guard) AS unmoved, clock_timestamp() AS now,
+    1 / (CASE WHEN (SELECT unmoved FROM guard) AND (SELECT count(*) FROM ended) <> $5::int8 THEN 0 ELSE 1 END) AS fence
+"""
+"""The division by zero rolls back what nobody else could: by then the attempts that were open have been ended."""
+
+
+def _of_runs(parameters: _Parameters, shape: Shape, held: str, *, unmoved: bool) -> Iterator[str]:
+    """Attempts, steps and runs."""
+    also, started = held.replace("WHERE", "AND"), _assigned(ENDED[4:], "e.")
+    if unmoved:  # what was decided from memory does not know of heartbeats since then
+        started = started.replace(
+            "started_at = e.started_at", "started_at = coalesce(attempts.started_at, e.started_at)"
+        )
+    yield f"""ended AS (
+        UPDATE attempts SET {started}
+        FROM {parameters.given(attempts, ENDED, shape.ended, "e")}
+        WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
+            AND attempts.token = e.token AND attempts.ended_at IS NULL
+            {also}
+        RETURNING 1
+    )"""  # noqa: S608
+    if shape.steps != 0:
+        changing = [name for name in STEPS if name not in ("run_id", "step_id", "number", "reused_from")]
+        yield f"""stepped AS (
+            INSERT INTO run_steps ({_listed(STEPS)})
+            SELECT * FROM {parameters.given(run_steps, STEPS, shape.steps, "s")} {held}
+            ON CONFLICT (run_id, step_id) DO UPDATE SET {_assigned(changing, "excluded.")}
+        )"""  # noqa: S608
+    if shape.opened != 0:
+        yield f"""opened AS (
+            INSERT INTO attempts ({_listed(OPENED)})
+            SELECT * FROM {parameters.given(attempts, OPENED, shape.opened, "n")} {held}
+        )"""  # noqa: S608
+    if shape.moved != 0:
+        yield f"""moved AS (
+            UPDATE runs SET {_assigned(MOVED[1:], "m.")}
+            FROM {parameters.given(runs, MOVED, shape.moved, "m")} WHERE runs.run_id = m.run_id {also}
+        )"""  # noqa: S608
+
+
+def _of_messages(parameters: _Parameters, shape: Shape, held: str) -> Iterator[str]:
+    """Evidence, events and what leaves. The messages that carry events get the positions that the insert has given
+    these, in the order given: by place, since a join of thousands of events by names would compare each with each."""
+    if shape.shown != 0:
+        yield f"""shown AS (
+            INSERT INTO evidence ({_listed(SHOWN)})
+            SELECT * FROM {parameters.given(evidence, SHOWN, shape.shown, "v")} {held}
+            ON CONFLICT DO NOTHING
+        )"""  # noqa: S608
+    yield f"""told AS (
+        INSERT INTO events ({_listed(TOLD)})
+        SELECT {_listed(TOLD)} FROM {parameters.given(events, TOLD, shape.told, "t", "place")} {held}
+        ORDER BY place
+        RETURNING position, run_id, seq
+    )"""  # noqa: S608
+    if shape.requested != 0:
+        yield f"""requested AS (
+            INSERT INTO outbox ({_listed(REQUESTED)}, created_at)
+            SELECT r.*, clock_timestamp() FROM {parameters.given(outbox, REQUESTED, shape.requested, "r")} {held}
+            ON CONFLICT (dedup_id) DO NOTHING
+        )"""  # noqa: S608
+    yield f"""announced AS (
         INSERT INTO outbox ({_listed(ANNOUNCED)}, created_at)
         SELECT {_listed(("dedup_id", "topic", "content_type"))},
             replace(headers, '{POSITIONS}', bundled.positions), body, clock_timestamp()
-        FROM {parameters.given(outbox, ANNOUNCED, count, "o", "number")}
+        FROM {parameters.given(outbox, ANNOUNCED, shape.announced, "o", "number")}
             JOIN (
                 SELECT number, string_agg(given[place]::text, ',' ORDER BY place) AS positions
                 FROM unnest({parameters.next("int8[]")}) WITH ORDINALITY AS member(number, place),
@@ -128,82 +207,4 @@ def _announced(parameters: _Parameters, count: int | None) -> str:
             ) AS bundled USING (number)
         ORDER BY number
         ON CONFLICT (dedup_id) DO NOTHING
-    )"""  # noqa: S608 - made of column names of our own tables
-
-
-@lru_cache(maxsize=256)
-def write_statement(*, begins: bool = False, unmoved: bool = False, shape: Shape = ARRAYS) -> str:
-    """`begins`: with new runs, as the first arrays. `unmoved`: a whole transaction by itself, which writes nothing if
-    one of the runs has another number of events than given; its parameters come before all others. With rows as values
-    at least one attempt ends and one event is told."""
-    parameters = _Parameters()
-    guard, held, started = "", "", _assigned(ENDED[4:], "e.")
-    if unmoved:
-        guard, held = parameters.guard(), "WHERE (SELECT unmoved FROM guard)"
-        # What was decided from memory does not know of heartbeats since then.
-        started = started.replace(
-            "started_at = e.started_at", "started_at = coalesce(attempts.started_at, e.started_at)"
-        )
-    also = held.replace("WHERE", "AND")
-    parts = []
-    if begins:
-        parts.append(f"""created AS (
-            INSERT INTO runs ({_listed(BEGUN)}) SELECT * FROM {parameters.given(runs, BEGUN, None, "b")}
-        )""")  # noqa: S608
-    parts.append(f"""ended AS (
-        UPDATE attempts SET {started}
-        FROM {parameters.given(attempts, ENDED, shape.ended, "e")}
-        WHERE attempts.run_id = e.run_id AND attempts.step_id = e.step_id AND attempts.attempt = e.attempt
-            AND attempts.token = e.token AND attempts.ended_at IS NULL
-            {also}
-        RETURNING 1
-    )""")  # noqa: S608
-    if shape.steps != 0:
-        changing_steps = [name for name in STEPS if name not in ("run_id", "step_id", "number", "reused_from")]
-        parts.append(f"""stepped AS (
-            INSERT INTO run_steps ({_listed(STEPS)})
-            SELECT * FROM {parameters.given(run_steps, STEPS, shape.steps, "s")} {held or "WHERE true"}
-            ON CONFLICT (run_id, step_id) DO UPDATE SET {_assigned(changing_steps, "excluded.")}
-        )""")  # noqa: S608
-    if shape.opened != 0:
-        parts.append(f"""opened AS (
-            INSERT INTO attempts ({_listed(OPENED)})
-            SELECT * FROM {parameters.given(attempts, OPENED, shape.opened, "n")} {held}
-        )""")  # noqa: S608
-    if shape.moved != 0:
-        parts.append(f"""moved AS (
-            UPDATE runs SET {_assigned(MOVED[1:], "m.")}
-            FROM {parameters.given(runs, MOVED, shape.moved, "m")} WHERE runs.run_id = m.run_id {also}
-        )""")  # noqa: S608
-    if shape.shown != 0:
-        parts.append(f"""shown AS (
-            INSERT INTO evidence ({_listed(SHOWN)})
-            SELECT * FROM {parameters.given(evidence, SHOWN, shape.shown, "v")} {held or "WHERE true"}
-            ON CONFLICT DO NOTHING
-        )""")  # noqa: S608
-    parts.append(f"""told AS (
-        INSERT INTO events ({_listed(TOLD)})
-        SELECT {_listed(TOLD)} FROM {parameters.given(events, TOLD, shape.told, "t", "place")} {held}
-        ORDER BY place
-        RETURNING position, run_id, seq
-    )""")  # noqa: S608
-    if shape.requested != 0:
-        parts.append(f"""requested AS (
-            INSERT INTO outbox ({_listed(REQUESTED)}, created_at)
-            SELECT r.*, clock_timestamp() FROM {parameters.given(outbox, REQUESTED, shape.requested, "r")}
-            {held or "WHERE true"}
-            ON CONFLICT (dedup_id) DO NOTHING
-        )""")  # noqa: S608
-    parts.append(_announced(parameters, shape.announced))
-    return f"""
-    WITH {guard} {", ".join(parts)}
-    SELECT (SELECT count(*) FROM ended) AS accepted,
-        (SELECT array_agg(position ORDER BY position) FROM told) AS positions
-        {_VERDICT if unmoved else ""}
-    """  # noqa: S608 - made of column names of our own tables
-
-
-_VERDICT = """, (SELECT unmoved FROM guard) AS unmoved, clock_timestamp() AS now,
-    1 / (CASE WHEN (SELECT unmoved FROM guard) AND (SELECT count(*) FROM ended) <> $5::int8 THEN 0 ELSE 1 END) AS fence
-"""
-"""The division by zero rolls back what nobody else could: by then the attempts that were open have been ended."""
+    )"""  # noqa: S608
