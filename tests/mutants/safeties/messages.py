@@ -54,7 +54,7 @@ MUTANTS = (
     Mutant(
         "a message to a queue that is gone is noticed (mandatory)",
         f"{_COMMON}/bus/rabbitmq.py",
-        "            mandatory=to_queue,\n",
+        "            mandatory=destination.queue is not None,\n",
         "            mandatory=False,\n",
         (f"{_RABBIT}::test_a_queue_is_declared_when_something_is_published_to_it",),
     ),

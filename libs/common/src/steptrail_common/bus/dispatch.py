@@ -108,12 +108,8 @@ class Dispatcher:
             await self._something()
         self._begun = time.monotonic()
         batch = [self._waiting.popleft()]
-        while (
-            self._waiting
-            and len(batch) < self._subscription.batch_max
-            and not batch[0].alone
-            and not self._waiting[0].alone
-        ):
+        most = 1 if batch[0].alone else self._subscription.batch_max
+        while self._waiting and len(batch) < most and not self._waiting[0].alone:
             batch.append(self._waiting.popleft())
         if self._waiting:
             self._wake_one()

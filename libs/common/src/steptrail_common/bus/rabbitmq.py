@@ -41,6 +41,8 @@ from steptrail_common.telemetry import BUS_PUBLISHED, inject, labelled
 
 START_TIMEOUT_SECONDS = 30.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
+FEW = 10
+"""Of so few messages the first is on the wire, and who waits for it at work, while the others are put together."""
 PUBLISH_AT_ONCE = 500
 """Messages on the wire before their confirms are awaited together."""
 
@@ -99,8 +101,7 @@ class RabbitBus:
 
     async def _publish_some(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish; declare the queues whose messages came back, and publish those again, once."""
-        returned = [item for item in await self._send(outgoing) if not item[0].reply]
-        if not returned:
+        if not (returned := [item for item in await self._send(outgoing) if not item[0].reply]):
             return
         await asyncio.sleep(DELETED_PAUSE_SECONDS)
         for queue in dict.fromkeys(destination.queue for destination, _ in returned):
@@ -112,7 +113,9 @@ class RabbitBus:
         """Send all, wait for all confirms. Returns what the broker sent back because the queue does not exist."""
         # The wire channel: it alone can send without waiting for each message to be flushed.
         channel = cast(WireChannel, await (await self._publish_channel()).get_underlay_channel())
-        results = await asyncio.gather(*(self._send_one(channel, *item) for item in outgoing), return_exceptions=True)
+        pauses = 2 if len(outgoing) <= FEW else 0
+        sending = (self._send_one(channel, item, pauses if number else 0) for number, item in enumerate(outgoing))
+        results = await asyncio.gather(*sending, return_exceptions=True)
         returned = []
         for item, result in zip(outgoing, results, strict=True):
             if isinstance(result, PublishError):
@@ -123,10 +126,12 @@ class RabbitBus:
                 self._known[item[0].queue] = None
         return returned
 
-    async def _send_one(self, channel: WireChannel, destination: Destination, message: Message) -> None:
-        headers = dict(message.headers)
-        if "traceparent" not in headers:
-            headers = inject(headers)
+    async def _send_one(self, channel: WireChannel, item: Outgoing, pauses: int) -> None:
+        """`pauses`: turns of the loop to leave to others before."""
+        for _ in range(pauses):
+            await asyncio.sleep(0)
+        destination, message = item
+        headers = dict(message.headers) if "traceparent" in message.headers else inject(message.headers)
         headers[DEDUP_HEADER] = message.dedup_id
         properties = Basic.Properties(
             content_type=message.content_type,
@@ -135,13 +140,12 @@ class RabbitBus:
             message_id=uuid4().hex,
             headers=dict(headers),
         )
-        to_queue = destination.queue is not None
         await channel.basic_publish(
             message.body,
-            exchange="" if to_queue else EVENTS_EXCHANGE,
+            exchange="" if destination.queue is not None else EVENTS_EXCHANGE,
             routing_key=(destination.queue or destination.topic) or "",
             properties=properties,
-            mandatory=to_queue,
+            mandatory=destination.queue is not None,
             wait=False,
         )
 
