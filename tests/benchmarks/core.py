@@ -44,7 +44,7 @@ class Core:
 @contextmanager
 def core(folder: Path, servers: Servers) -> Iterator[Core]:
     """Orchestrator and a worker that does nothing; a catalog on SQLite gives the definition once."""
-    broker, database = servers.get(RABBITMQ).url, asyncio.run(_database(servers.get(POSTGRES).url))
+    broker, database = servers.get(RABBITMQ).url, asyncio.run(new_database(servers.get(POSTGRES).url))
     ports = {name: free_port() for name in ("catalog", "orchestrator", "noop")}
     shared = {
         "STEPTRAIL_BUS": broker,
@@ -164,7 +164,8 @@ def cpu_seconds(found: Core) -> dict[str, float]:
     return {process.name: measures.cpu_seconds([process]) for process in found.processes}
 
 
-async def _database(server_url: str) -> str:
+async def new_database(server_url: str) -> str:
+    """The address of an empty database."""
     name = f"bench_{uuid4().hex[:8]}"
     connection = await asyncpg.connect(server_url.replace("+asyncpg", ""))
     await connection.execute(f"create database {name}")

@@ -8,7 +8,6 @@ product has beyond this is Python: reading, deciding, checking, telemetry.
 
 import asyncio
 import json
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +29,8 @@ FORGET_SECONDS = 0.1
 _BEGIN = """
 WITH r AS (INSERT INTO runs (run_id, process_id, process_name, definition_id, revision, trigger, initiated_by, inputs,
     status, queued_at, started_at, deadline_at, wake_at, current_step, seq)
-    VALUES ($1, $2, 'Promise', $2, 1, 'manual', 'bench', '{}', 'running', now(), now(), now() + '600s', now() + '30s', 's1', 1)
+    VALUES ($1, $2, 'Promise', $2, 1, 'manual', 'bench', '{}', 'running', now(), now(), now() + '600s', now() + '30s',
+    's1', 1)
 ), s AS (INSERT INTO run_steps (run_id, step_id, number, status, attempt, base_attempt, started_at)
     VALUES ($1, 's1', 1, 'running', 1, 1, now()))
 INSERT INTO attempts (run_id, step_id, attempt, token, status, check_type, timeout_seconds, dispatched_at, published_at,
@@ -41,7 +41,8 @@ WITH guard AS MATERIALIZED (SELECT 1 FROM runs WHERE run_id = $1 AND seq = $2 FO
 noted AS (INSERT INTO inbox (dedup_id, received_at) SELECT $3, clock_timestamp() FROM guard),
 ended AS (UPDATE attempts SET status = 'passed', started_at = $4, ended_at = clock_timestamp(), worker_id = 'w',
     duration_seconds = 0.001, result = $5
-    WHERE run_id = $1 AND step_id = $6 AND attempt = 1 AND token = $7 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM guard)
+    WHERE run_id = $1 AND step_id = $6 AND attempt = 1 AND token = $7 AND ended_at IS NULL
+        AND EXISTS (SELECT 1 FROM guard)
     RETURNING 1),
 stepped AS (UPDATE run_steps SET status = 'success', ended_at = clock_timestamp(), duration_seconds = 0.001
     WHERE run_id = $1 AND step_id = $6),
@@ -77,23 +78,24 @@ async def gaps(bus_url: str, database_url: str, *, runs: int, steps: int) -> lis
     try:
         await database.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off")
         await database.execute(
-            "INSERT INTO definitions (definition_id, process_id, revision, snapshot, stored_at) VALUES ($1, $1, 1, '{}', now())",
+            "INSERT INTO definitions (definition_id, process_id, revision, snapshot, stored_at)"
+            " VALUES ($1, $1, 1, '{}', now())",
             PROCESS_ID,
         )
         loop = _Loop(database, await asyncpg.connect(database_url.replace("+asyncpg", "")), connection, name, steps)
         await loop.start()
-        worker = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.promise", bus_url, name])
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.benchmarks.promise", bus_url, name)
         for _ in range(runs):
             await loop.run()
         rows = await database.fetch(
-            "SELECT extract(epoch FROM dispatched_at - lag(dispatched_at) OVER (PARTITION BY run_id ORDER BY dispatched_at))"
-            " * 1000 AS gap FROM attempts"
+            "SELECT 1000 * extract(epoch FROM dispatched_at - lag(dispatched_at) OVER"
+            " (PARTITION BY run_id ORDER BY dispatched_at)) AS gap FROM attempts ORDER BY run_id"
         )
         await loop.close()
     finally:
         if worker is not None:
             worker.kill()
-            worker.wait()
+            await worker.wait()
         await connection.close()
         await database.close()
     return [float(row["gap"]) for row in rows if row["gap"] is not None]
@@ -102,7 +104,9 @@ async def gaps(bus_url: str, database_url: str, *, runs: int, steps: int) -> lis
 class _Loop:
     """What the orchestrator does, bare."""
 
-    def __init__(self, database: Any, cleaner: Any, connection: aio_pika.abc.AbstractConnection, name: str, steps: int) -> None:
+    def __init__(
+        self, database: Any, cleaner: Any, connection: aio_pika.abc.AbstractConnection, name: str, steps: int
+    ) -> None:
         self._database, self._cleaner = database, cleaner
         self._connection = connection
         self._requests, self._results = f"promise.requests.{name}", f"promise.results.{name}"
@@ -145,8 +149,8 @@ class _Loop:
         request = _request(run_id, number + 1, token)
         ids = [uuid4().hex for _ in range(3)]
         await self._database.fetchrow(
-            _STEP, run_id, self._seq, message.message_id, datetime.now(UTC), json.dumps(result), f"s{number}", result["token"],
-            f"s{number + 1}", number + 1, token, PROCESS_ID, told, ids, [self._requests, None, None],
+            _STEP, run_id, self._seq, message.message_id, datetime.now(UTC), json.dumps(result), f"s{number}",
+            result["token"], f"s{number + 1}", number + 1, token, PROCESS_ID, told, ids, [self._requests, None, None],
             [None, "step.finished", "step.dispatched"], [request, *told],
         )  # fmt: skip
         self._seq += 2
@@ -182,8 +186,16 @@ def _request(run_id: str, number: int, token: str) -> str:
 
 
 def _event(run_id: str, seq: int, kind: str, number: int) -> str:
-    data = {"process_id": PROCESS_ID, "step_id": f"s{number}", "step_name": f"Step {number}", "attempt": 1, "status": kind}
-    return json.dumps({"run_id": run_id, "seq": seq, "type": f"step.{kind}", "time": datetime.now(UTC).isoformat(), "data": data})
+    data = {
+        "process_id": PROCESS_ID,
+        "step_id": f"s{number}",
+        "step_name": f"Step {number}",
+        "attempt": 1,
+        "status": kind,
+    }
+    return json.dumps(
+        {"run_id": run_id, "seq": seq, "type": f"step.{kind}", "time": datetime.now(UTC).isoformat(), "data": data}
+    )
 
 
 async def _work(bus_url: str, name: str) -> None:

@@ -40,6 +40,12 @@ TARGETS = (
         most=True,
     ),
     Target(
+        "P3 of a bare loop's that writes the same rows",
+        _ratio("core", "promise", "alone_gap_p50_ms"),
+        1.5,
+        most=True,
+    ),
+    Target(
         "P4 ten thousand queued runs, of the pace of a hundred",
         _ratio("core", "core", "queued_steps_per_second", "steps_per_second"),
         0.9,
