@@ -27,6 +27,7 @@ from steptrail_orchestrator.adapters.sql import (
     dialect,
     drivers,
     plan_by_key,
+    postgresql,
 )
 from steptrail_orchestrator.adapters.sql.clock import DatabaseClock
 from steptrail_orchestrator.domain import decisions
@@ -165,11 +166,11 @@ async def test_an_answer_to_a_run_that_nobody_moved_is_one_statement(here: Here,
     assert sorted(int(n) for listed in positions for n in listed.split(",")) == stored[-2:]
 
 
-async def test_evidence_of_an_answer_is_stored_with_it(here: Here, statements: list[str]) -> None:
-    """In the same statement."""
+@pytest.mark.parametrize("pieces", [1, postgresql.MOST_VALUES, postgresql.MOST_VALUES + 1])
+async def test_evidence_of_an_answer_is_stored_with_it(here: Here, statements: list[str], pieces: int) -> None:
+    """In the same statement, whether its rows are few enough to go as values or go as arrays."""
     run_id = await here.begin()
     piece = {
-        "evidence_id": "e1",
         "kind": "response",
         "title": "Answer",
         "media_type": "text/plain",
@@ -177,11 +178,12 @@ async def test_evidence_of_an_answer_is_stored_with_it(here: Here, statements: l
         "sha256": "0" * 64,
         "address": "e1",
     }
-    result = await here.result(run_id, evidence=[piece])
+    result = await here.result(run_id, evidence=[{**piece, "evidence_id": f"e{one}"} for one in range(pieces)])
     statements.clear()
     await here.take(here.one, result, message="m1")
     assert statements == []
-    assert await here.count(evidence) == 1
+    assert await here.count(evidence) == pieces
+    assert await here.done(run_id) == ["one"]
 
 
 @pytest.mark.req("NFR-015")
