@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ScheduleState } from "@/api/types";
 import { cronWords } from "@/lib/cron";
-import { maintenanceText, rhythm, rhythmDetails, tickWords } from "@/lib/schedules";
+import { maintenanceText, readAgainMs, rhythm, rhythmDetails, tickWords } from "@/lib/schedules";
 
 const NB = "\u00a0";
 
@@ -30,5 +30,13 @@ describe("a schedule in words", () => {
     const exact = (iso: string) => iso.slice(0, 10);
     expect(maintenanceText({ cron: "30 2 * * 0", duration: "2h", timezone: "Europe/Berlin" } as never, exact)).toBe(`30 2 * * 0 (Europe/Berlin) for 2${NB}h`);
     expect(maintenanceText({ from: "2026-03-01T00:00:00Z", until: "2026-03-02T00:00:00Z" } as never, exact)).toBe("from 2026-03-01 until 2026-03-02");
+  });
+
+  it("is read again when the next of them has been due", () => {
+    const now = Date.parse("2026-03-01T00:00:00Z");
+    const at = (seconds: number) => ({ next_run_at: new Date(now + seconds * 1000).toISOString() });
+    expect(readAgainMs([at(3600), at(8)], now)).toBe(9_000);
+    expect(readAgainMs([at(3600), { next_run_at: null }], now)).toBe(15_000);
+    expect(readAgainMs([at(-30)], now)).toBe(2_000);
   });
 });

@@ -1,17 +1,18 @@
 /** Schedules of a process, and what became of their ticks. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { readAgainMs } from "@/lib/schedules";
 import { answer, client } from "./client";
 
 const MOST_SCHEDULES = 200;
 const TICK_PAGE = 20;
-/** The next tick and the last outcome are read again this often while they are shown. */
+/** What became of ticks is read again this often while it is shown. */
 const WATCH_MS = 15_000;
 
 export const schedulesQuery = (processId: string) =>
   queryOptions({
     queryKey: ["schedules", processId],
     queryFn: async () => (await answer(client.GET("/api/v1/schedules", { params: { query: { process_id: processId, limit: MOST_SCHEDULES } } }))).items,
-    refetchInterval: ({ state }) => (state.data?.length ? WATCH_MS : false),
+    refetchInterval: ({ state }) => (state.data?.length ? readAgainMs(state.data, Date.now()) : false),
   });
 
 export const ticksQuery = (scheduleId: string) =>

@@ -45,3 +45,10 @@ export function maintenanceText(window: Maintenance, exact: (iso: string) => str
   if (window.cron) return `${window.cron} (${window.timezone ?? "UTC"}) for ${readDuration(window.duration) ?? window.duration}`;
   return [window.from && `from ${exact(window.from)}`, window.until && `until ${exact(window.until)}`].filter(Boolean).join(" ");
 }
+
+/** In how many milliseconds schedules are read again: just after the next of them is due, so that none stands there as
+ * next although it has been, and at least four times a minute, since others may pause or change them. */
+export function readAgainMs(schedules: readonly Pick<ScheduleState, "next_run_at">[], now: number): number {
+  const due = schedules.flatMap(({ next_run_at }) => (next_run_at ? [Date.parse(next_run_at) - now] : []));
+  return Math.max(2_000, Math.min(15_000, ...due.map((ms) => ms + 1_000)));
+}
