@@ -27,6 +27,8 @@ from tests.e2e.topologies import PYTHON, ServiceProcess
 
 AT_ONCE = 100
 """Requests for new runs under way at the same moment."""
+KEPT_SECONDS = 3.0
+"""Less than the server keeps a connection that is idle."""
 LIMIT_SECONDS = 300
 _TOKEN = uuid4().hex * 2
 _HEADERS = {"Authorization": f"Bearer {_TOKEN}", "X-Steptrail-Actor": "bench", "X-Steptrail-Role": "admin"}
@@ -83,25 +85,27 @@ async def measure(found: Core, *, runs: int, rounds: int, queued: int = 0) -> di
     `queued`: so many runs at once at the end, one round; their steps per second and the memory after them.
     """
     database = await asyncpg.connect(found.database.replace("+asyncpg", ""))
+    client = _client()
     try:
-        await _round(found, database, 10)
+        await _round(found, client, database, 10)
         await measures.analyze(found.database)
         before = cpu_seconds(found)
-        many = [await _round(found, database, runs) for _ in range(rounds)]
+        many = [await _round(found, client, database, runs) for _ in range(rounds)]
         spent = {name: after - before[name] for name, after in cpu_seconds(found).items()}
         gaps = await _gaps(database, runs * rounds)
         alone = []
         for _ in range(10):
-            await _round(found, database, 1)
+            await _round(found, client, database, 1)
             alone += await _gaps(database, 1)
         memory = measures.memory_mb(found.processes)
         many_queued = {}
         if queued:
             many_queued = {
-                "queued_steps_per_second": await _round(found, database, queued),
+                "queued_steps_per_second": await _round(found, client, database, queued),
                 "queued_memory_mb": measures.memory_mb(found.processes),
             }
     finally:
+        await client.close()
         await database.close()
     steps = runs * rounds * STEPS
     return {
@@ -116,22 +120,29 @@ async def measure(found: Core, *, runs: int, rounds: int, queued: int = 0) -> di
     }
 
 
-async def _round(found: Core, database: "asyncpg.Connection", runs: int) -> float:
+def _client() -> aiohttp.ClientSession:
+    """Keeps its connections from round to round, as the gateway does, and as Celery's client keeps its own.
+
+    aiohttp, because these requests share the cores with what is measured and should take little of them.
+    """
+    connector = aiohttp.TCPConnector(limit=AT_ONCE, keepalive_timeout=KEPT_SECONDS)
+    return aiohttp.ClientSession(headers=_HEADERS, connector=connector)
+
+
+async def _round(found: Core, client: aiohttp.ClientSession, database: "asyncpg.Connection", runs: int) -> float:
     """Steps per second from the first request to the last end in the database."""
     ended = await database.fetchval("select count(*) from runs where ended_at is not null")
-    # aiohttp, because these requests share the cores with what is measured and should take little of them.
-    async with aiohttp.ClientSession(headers=_HEADERS, connector=aiohttp.TCPConnector(limit=AT_ONCE)) as client:
-        began = time.perf_counter()
+    began = time.perf_counter()
 
-        async def several(count: int) -> None:
-            for _ in range(count):
-                async with client.post(f"{found.url}/runs", json=new_run()) as answer:
-                    assert answer.status == 202, await answer.text()
+    async def several(count: int) -> None:
+        for _ in range(count):
+            async with client.post(f"{found.url}/runs", json=new_run()) as answer:
+                assert answer.status == 202, await answer.text()
 
-        await asyncio.gather(*(several(count) for count in _shares(runs)))
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await _ended(database, ended + runs)
-        return runs * STEPS / (time.perf_counter() - began)
+    await asyncio.gather(*(several(count) for count in _shares(runs)))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await _ended(database, ended + runs)
+    return runs * STEPS / (time.perf_counter() - began)
 
 
 def _shares(runs: int) -> list[int]:
