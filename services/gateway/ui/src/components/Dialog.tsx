@@ -28,7 +28,8 @@ export function Dialog({ title, subtitle, onClose, children, wide = false }: Pro
       onMouseDown={(event) => event.target === ref.current && onClose()}
     >
       <div className={styles.inside}>
-        <header className={styles.head}>
+        {/* no <header>: outside of the page's main part that would be a second banner */}
+        <div className={styles.head}>
           <div>
             <h2 id={titleId}>{title}</h2>
             {subtitle && <p className={styles.subtitle}>{subtitle}</p>}
@@ -36,7 +37,7 @@ export function Dialog({ title, subtitle, onClose, children, wide = false }: Pro
           <button type="button" className={styles.close} onClick={onClose} aria-label="Close">
             <Icon name="cross" />
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
