@@ -15,9 +15,8 @@ from pydantic import BaseModel
 
 from steptrail_common.contracts.checks.text import Place
 from steptrail_common.contracts.connections import ConnectionSettings
+from steptrail_common.contracts.expressions import OPEN
 from steptrail_common.contracts.model import Contract, Json
-
-OPEN = "${{"
 
 
 class Touch(NamedTuple):

@@ -1,8 +1,8 @@
 """The hot path on PostgreSQL: one statement per batch or two, however many runs it moves.
 
-Rows go in as arrays (`unnest`), through asyncpg itself, mostly in SQLAlchemy's transaction: a statement of SQLAlchemy
-costs about 0.3 ms, and at full load this is what limits. What is written is the same as in `writing.py`; one contract
-suite runs on both.
+What is written goes through asyncpg itself, mostly in SQLAlchemy's transaction (a statement of SQLAlchemy costs about
+0.3 ms, and at full load this is what limits), by the statements of `statements.py`. It is the same as in `writing.py`;
+one contract suite runs on both.
 """
 
 from collections.abc import Collection, Mapping, Sequence
