@@ -31,6 +31,11 @@ class SharedCounts:
         self._again_at = 0.0
         self._monotonic = monotonic
 
+    @property
+    def shared(self) -> bool:
+        """Whether there is a store."""
+        return self._limiter is not None
+
     async def ask(self, question: Callable[[MovingWindowRateLimiter], T]) -> T | None:
         """The store's answer; None without a store, and while it is away. Drivers block, so it is asked in a thread."""
         return await self._asked(question, self._limiter)

@@ -25,10 +25,9 @@ def sharing_key(request: StepRequest) -> str | None:
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
-    """One look under way and who waits for it."""
+    """One look under way. `answer` is there once others wait for it; None in it: whoever looked was cancelled."""
 
-    task: "asyncio.Task[T]"
-    waiting: int = 0
+    answer: "asyncio.Future[tuple[T] | None] | None" = None
     begun: bool = False
     told: list[Begun] = field(default_factory=list)
 
@@ -47,33 +46,35 @@ class Flights(Generic[T]):
 
     async def join(self, key: str, look: Callable[[Begun], Awaitable[T]], begun: Begun) -> tuple[T, bool]:
         """(the answer, whether somebody else had asked already). `look` calls what it is given when it begins, and so
-        does every asker's `begun`. Raises what the look raises; it is cancelled when nobody waits any more."""
-        flight = self._flights.get(key)
-        joined = flight is not None
-        if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.ensure_future(self._look(key, look)))
-        if flight.begun:
-            begun()
-        else:
-            flight.told.append(begun)
-        flight.waiting += 1
+        does every asker's `begun`. Raises what the look raises. Who asks first looks; when that one is cancelled, one
+        of those who wait looks instead."""
+        while (flight := self._flights.get(key)) is not None:
+            if flight.begun:
+                begun()
+            else:
+                flight.told.append(begun)
+            if flight.answer is None:
+                flight.answer = asyncio.get_running_loop().create_future()
+            if (found := await asyncio.shield(flight.answer)) is not None:
+                return found[0], True
+        flight = self._flights[key] = _Flight(told=[begun])
         try:
-            return await asyncio.shield(flight.task), joined
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                self._forget(key, flight)
-                flight.task.cancel()
-                await asyncio.wait({flight.task})
+            seen = await look(flight.begin)
+        except BaseException as error:
+            self._land(key, flight, error)
+            raise
+        self._land(key, flight, (seen,))
+        return seen, False
 
-    async def _look(self, key: str, look: Callable[[Begun], Awaitable[T]]) -> T:
-        flight = self._flights[key]
-        try:
-            return await look(flight.begin)
-        finally:
-            self._forget(key, flight)
-
-    def _forget(self, key: str, flight: _Flight[T]) -> None:
+    def _land(self, key: str, flight: _Flight[T], outcome: tuple[T] | BaseException) -> None:
         """Who asks from now on starts a look of its own: an answer is shared only while it is being found."""
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+        del self._flights[key]
+        if flight.answer is None:
+            return
+        if isinstance(outcome, tuple):
+            flight.answer.set_result(outcome)
+        elif isinstance(outcome, Exception):
+            flight.answer.set_exception(outcome)
+            flight.answer.exception()  # read: those who wait may all have gone
+        else:
+            flight.answer.set_result(None)

@@ -449,17 +449,18 @@ def test_what_has_an_effect_is_never_shared(check: dict[str, Any]) -> None:
     assert sharing_key(request()) is not None
 
 
-async def test_a_look_goes_on_while_anybody_waits_for_it(tmp_path: Path) -> None:
-    """One run that is cancelled takes nothing from the others; the last one ends the look."""
+async def test_who_waits_for_a_look_that_is_given_up_looks_instead(tmp_path: Path) -> None:
+    """Whoever is cancelled takes nothing from the others, who still share one look; the last one ends it."""
     made = attempts(target := Target(seconds=0.1), tmp_path)
-    first, second = (asyncio.create_task(made.run(request(), time.monotonic())) for _ in range(2))
+    first, *others = (asyncio.create_task(made.run(request(), time.monotonic())) for _ in range(4))
     await asyncio.sleep(0.02)
+    others.pop().cancel()
     first.cancel()
-    assert (await second).ok
-    assert (target.looks, target.cancelled) == (1, 0)
+    assert all(result.ok for result in await asyncio.gather(*others))
+    assert (target.looks, target.cancelled) == (2, 1)
     last = asyncio.create_task(made.run(request(), time.monotonic()))
     await asyncio.sleep(0.02)
     last.cancel()
     with pytest.raises(asyncio.CancelledError):
         await last
-    assert (target.looks, target.cancelled) == (2, 1)
+    assert (target.looks, target.cancelled) == (3, 2)

@@ -1,5 +1,6 @@
 """Transactions on runs."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +44,9 @@ from steptrail_orchestrator.domain.walk import Walk
 from steptrail_orchestrator.ports import Decided, Decision, IdempotencyKey, RunOrder, Scene
 
 _IDEMPOTENCY_SECONDS = 86400.0
+_TURNS_TO_LEAVE = 4
+"""Turns of the event loop from a commit until its first message is on the wire: those of the relay, of the message and
+of the connection's writer. Counting and acknowledging can wait, the worker cannot."""
 
 
 class SqlRunStore:
@@ -81,6 +85,8 @@ class SqlRunStore:
             done = await self._foresight.decide(run_ids, decision, dedup_ids)
             if done is not None:
                 self._decided(*done)
+                for _ in range(_TURNS_TO_LEAVE):
+                    await asyncio.sleep(0)
                 return done[0]
         async with available(), writing(self._engine) as connection:
             found, fresh, opened = await _take(connection, run_ids, dedup_ids)
