@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from uuid import uuid4
 
 from steptrail_common.bus.dispatch import Arrival, Dispatcher, Outcome
 from steptrail_common.bus.port import (
@@ -159,7 +158,7 @@ class InProcessBus:
             headers = dict(message.headers)
             if "traceparent" not in headers:
                 headers = inject(headers)
-            self._broker.publish(destination, replace(message, headers=headers, message_id=uuid4().hex))
+            self._broker.publish(destination, replace(message, headers=headers))
         labelled(BUS_PUBLISHED, "confirmed").inc(len(messages))
 
     async def subscribe(self, subscription: Subscription, handler: Handler) -> Taking:

@@ -9,7 +9,6 @@ A message is acknowledged after its handler returned; a handler that raises gets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import uuid4
 
 DELIVERY_LIMIT = 20
 """Deliveries of one message before it is parked. The same for every queue, because publishers declare queues too."""
@@ -20,13 +19,12 @@ DEAD_SUFFIX = ".dead"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Bytes with headers. `dedup_id` is the deterministic identity; `message_id` is new for every publish."""
+    """Bytes with headers. `dedup_id` is the deterministic identity."""
 
     body: bytes
     dedup_id: str
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
-    message_id: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(frozen=True, slots=True)

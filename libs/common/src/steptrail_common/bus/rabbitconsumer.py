@@ -233,7 +233,6 @@ class Consumer:
             dedup_id=str(headers.pop(DEDUP_HEADER, properties.message_id or "")),
             content_type=properties.content_type or "application/octet-stream",
             headers={key: value for key, value in headers.items() if isinstance(value, str)},
-            message_id=properties.message_id or uuid4().hex,
         )
         delivery = Delivery(message, arrived.routing_key or "", redelivered=bool(arrived.redelivered))
         self._unsettled[tag] = None

@@ -6,6 +6,7 @@ acknowledgements.
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import cast
 from uuid import uuid4
 
@@ -69,6 +70,7 @@ class RabbitBus:
         self._consumers: list[Consumer] = []
         self._draining = False
         self._known: dict[str, None] = {}
+        self._sender, self._numbers = uuid4().hex, count()
         self._channel: AbstractChannel | None = None
         self._channel_lock = asyncio.Lock()
 
@@ -137,7 +139,7 @@ class RabbitBus:
             content_type=message.content_type,
             delivery_mode=2,
             # aiormq finds the confirm of a returned message by this id: it must be new for every publish.
-            message_id=uuid4().hex,
+            message_id=f"{self._sender}-{next(self._numbers)}",
             headers=dict(headers),
         )
         await channel.basic_publish(

@@ -80,7 +80,7 @@ class BusContract:
         assert right.texts
 
     async def test_a_message_arrives_as_it_was_sent(self, make_bus: MakeBus) -> None:
-        """Body, identity, content type and headers arrive; the message id is new for every publish."""
+        """Body, identity, content type and headers arrive."""
         bus, queue, got = await make_bus(), queue_name(), Collector()
         await bus.subscribe(Subscription(queue), got)
         sent = Message(b"\x00\xff", "the-same", "application/octet-stream", {"kind": "probe"})
@@ -92,7 +92,6 @@ class BusContract:
         assert first.message.dedup_id == second.message.dedup_id == "the-same"
         assert first.message.content_type == "application/octet-stream"
         assert first.message.headers["kind"] == "probe"
-        assert first.message.message_id != second.message.message_id
         assert not first.redelivered
 
     async def test_a_queue_is_declared_when_something_is_published_to_it(self, make_bus: MakeBus) -> None:
