@@ -19,7 +19,7 @@ from steptrail_common.testing import programs
 from steptrail_common.testing.plugin import POSTGRES, RABBITMQ, Servers
 from steptrail_common.testing.process import free_port
 
-from tests.benchmarks import checks, core, floor, measures, peers, promise, streams, targets
+from tests.benchmarks import alone, checks, core, floor, measures, peers, streams, targets
 from tests.benchmarks.noop import STEPS
 from tests.e2e.product import PASSWORD, Product, poll
 from tests.e2e.topologies import PYTHON, ServiceProcess, distributed
@@ -105,12 +105,6 @@ async def of_floor(servers: Servers, *, runs: int, rounds: int) -> dict[str, flo
     return {"steps_per_second": statistics.median(many), "overhead_per_step_ms": 1000 / alone}
 
 
-async def of_promise(servers: Servers) -> dict[str, float]:
-    database = await core.new_database(servers.get(POSTGRES).url)
-    gaps = await promise.gaps(servers.get(RABBITMQ).url, database, runs=15, steps=STEPS)
-    return {"alone_gap_p50_ms": statistics.median(gaps[5 * STEPS :])}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--runs", type=int, default=100)
@@ -163,7 +157,7 @@ def of_orchestration(
         (folder / "core").mkdir()
         with core.core(folder / "core", servers) as running:
             found["core"] = asyncio.run(core.measure(running, **size, queued=queued))
-            found["promise"] = asyncio.run(of_promise(servers))
+            found["alone"] = asyncio.run(alone.measure(running, servers))
         found |= peers.measure(servers, steps=STEPS, **size)
         again = asyncio.run(of_floor(servers, **size))
         found["floor"] = {name: (value + again[name]) / 2 for name, value in found["floor"].items()}
@@ -183,11 +177,11 @@ def report(found: dict[str, dict[str, float]]) -> None:
             line += f"{_cell(value):>{width}}{ratio:>8}"
         print(line)
     print("\nfloor: a bare aio-pika and asyncpg loop, measured before and after.")
-    print(
-        f"a bare loop that writes the rows the product writes: {found['promise']['alone_gap_p50_ms']:.2f} ms per step"
-    )
     print("\norchestrator and worker alone:")
     for name, value in found["core"].items():
+        print(f"{name:34}{_cell(value):>10}")
+    print("\none run alone, in turns with the floor and with a bare loop that writes the same rows:")
+    for name, value in found["alone"].items():
         print(f"{name:34}{_cell(value):>10}")
     report_peers(found)
 

@@ -6,8 +6,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -93,10 +93,6 @@ async def measure(found: Core, *, runs: int, rounds: int, queued: int = 0) -> di
         many = [await _round(found, client, database, runs) for _ in range(rounds)]
         spent = {name: after - before[name] for name, after in cpu_seconds(found).items()}
         gaps = await _gaps(database, runs * rounds)
-        alone = []
-        for _ in range(10):
-            await _round(found, client, database, 1)
-            alone += await _gaps(database, 1)
         memory = measures.memory_mb(found.processes)
         many_queued = {}
         if queued:
@@ -114,10 +110,29 @@ async def measure(found: Core, *, runs: int, rounds: int, queued: int = 0) -> di
         **{f"{name}_cpu_ms_per_step": 1000 * seconds / steps for name, seconds in spent.items()},
         "gap_p50_ms": statistics.median(gaps),
         "gap_p99_ms": statistics.quantiles(gaps, n=100)[98],
-        "alone_gap_p50_ms": statistics.median(alone),
         "memory_mb": memory,
         **many_queued,
     }
+
+
+@asynccontextmanager
+async def alone(found: Core) -> AsyncIterator[Callable[[int], Awaitable[list[float]]]]:
+    """Gives what runs so many runs one after the other, and says the milliseconds from step to step."""
+    database = await asyncpg.connect(found.database.replace("+asyncpg", ""))
+    client = _client()
+
+    async def gaps(runs: int) -> list[float]:
+        found_gaps = []
+        for _ in range(runs):
+            await _round(found, client, database, 1)
+            found_gaps += await _gaps(database, 1)
+        return found_gaps
+
+    try:
+        yield gaps
+    finally:
+        await client.close()
+        await database.close()
 
 
 def _client() -> aiohttp.ClientSession:

@@ -9,6 +9,8 @@ product has beyond this is Python: reading, deciding, checking, telemetry.
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,8 +64,11 @@ SELECT (SELECT count(*) FROM ended), (SELECT array_agg(position) FROM told)
 """
 
 
-async def gaps(bus_url: str, database_url: str, *, runs: int, steps: int) -> list[float]:
-    """Milliseconds from the dispatch of a step to that of the next, of `runs` runs one after the other.
+@asynccontextmanager
+async def bare_loop(
+    bus_url: str, database_url: str, *, steps: int
+) -> AsyncIterator[Callable[[int], Awaitable[list[float]]]]:
+    """Gives what runs so many runs one after the other, and says the milliseconds from one step's dispatch to the next.
 
     `database_url`: of an empty database.
     """
@@ -75,6 +80,16 @@ async def gaps(bus_url: str, database_url: str, *, runs: int, steps: int) -> lis
     database = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     connection = await aio_pika.connect(bus_url)
     worker = None
+
+    async def gaps(runs: int) -> list[float]:
+        run_ids = [await loop.run() for _ in range(runs)]
+        rows = await database.fetch(
+            "SELECT 1000 * extract(epoch FROM dispatched_at - lag(dispatched_at) OVER"
+            " (PARTITION BY run_id ORDER BY dispatched_at)) AS gap FROM attempts WHERE run_id = ANY($1::text[])",
+            run_ids,
+        )
+        return [float(row["gap"]) for row in rows if row["gap"] is not None]
+
     try:
         await database.execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off")
         await database.execute(
@@ -85,12 +100,7 @@ async def gaps(bus_url: str, database_url: str, *, runs: int, steps: int) -> lis
         loop = _Loop(database, await asyncpg.connect(database_url.replace("+asyncpg", "")), connection, name, steps)
         await loop.start()
         worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.benchmarks.promise", bus_url, name)
-        for _ in range(runs):
-            await loop.run()
-        rows = await database.fetch(
-            "SELECT 1000 * extract(epoch FROM dispatched_at - lag(dispatched_at) OVER"
-            " (PARTITION BY run_id ORDER BY dispatched_at)) AS gap FROM attempts ORDER BY run_id"
-        )
+        yield gaps
         await loop.close()
     finally:
         if worker is not None:
@@ -98,7 +108,6 @@ async def gaps(bus_url: str, database_url: str, *, runs: int, steps: int) -> lis
             await worker.wait()
         await connection.close()
         await database.close()
-    return [float(row["gap"]) for row in rows if row["gap"] is not None]
 
 
 class _Loop:
@@ -131,13 +140,15 @@ class _Loop:
             await self._channel.queue_delete(name)
         await self._cleaner.close()
 
-    async def run(self) -> None:
+    async def run(self) -> str:
+        """Its id, once it has ended."""
         run_id, token = new_run_id(), uuid4().hex
         self._ended.clear()
         self._seq = 1
         await self._database.execute(_BEGIN, run_id, PROCESS_ID, token)
         await self._publish(self._channel.default_exchange, self._requests, _request(run_id, 1, token), uuid4().hex)
         await asyncio.wait_for(self._ended.wait(), 30)
+        return run_id
 
     async def _take(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         asyncio.get_running_loop().create_task(self._accept(message))
