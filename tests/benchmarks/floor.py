@@ -68,14 +68,15 @@ async def _chains(
             if remaining == 0:
                 done.set()
 
-    await queues[0].consume(_spawn(work))
-    await queues[1].consume(_spawn(accept))
+    handlers = (work, accept)
+    tags = [await queue.consume(_spawn(handler)) for queue, handler in zip(queues, handlers, strict=True)]
     await pool.executemany("insert into floor_runs values ($1, 0)", [(run,) for run in range(runs)])
     began = time.perf_counter()
     await asyncio.gather(*(publish(queues[0], run, 1) for run in range(runs)))
     await done.wait()
     elapsed = time.perf_counter() - began
-    for queue in queues:
+    for queue, tag in zip(queues, tags, strict=True):
+        await queue.cancel(tag)
         await queue.delete(if_unused=False, if_empty=False)
     return runs * steps / elapsed
 
