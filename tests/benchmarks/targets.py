@@ -20,8 +20,8 @@ class Target:
         return value <= self.limit if self.most else value >= self.limit
 
 
-def _ratio(one: str, other: str, figure: str = "steps_per_second") -> Callable[[Figures], float]:
-    return lambda found: found[one][figure] / found[other][figure]
+def _ratio(one: str, other: str, figure: str = "steps_per_second", theirs: str = "") -> Callable[[Figures], float]:
+    return lambda found: found[one][figure] / found[other][theirs or figure]
 
 
 def _plain(of: str, figure: str) -> Callable[[Figures], float]:
