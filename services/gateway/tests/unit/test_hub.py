@@ -130,3 +130,29 @@ async def test_client_waits_without_spinning() -> None:
     assert not waiting.done()
     await hub.publish([frame(1)])
     assert await waiting == b"1,"
+
+
+async def test_what_comes_while_many_are_served_goes_out_with_the_rest() -> None:
+    """A few clients are served in each turn of the loop: requests get their turn in between, and an event that comes
+    meanwhile does not go round a second time for those who still wait."""
+    hub = Hub()
+    clients = [hub.join(caller(f"user{number}"), Wants()) for number in range(500)]
+    got: list[list[bytes]] = [[] for _ in clients]
+
+    async def reader(client: Client, pieces: list[bytes]) -> None:
+        while piece := await client.take():
+            pieces.append(piece)
+
+    reading = [asyncio.create_task(reader(*pair)) for pair in zip(clients, got, strict=True)]
+    await asyncio.sleep(0)
+    await hub.publish([frame(1)])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    served = [pieces for pieces in got if pieces]
+    assert 0 < len(served) <= 150
+    await hub.publish([frame(2)])
+    hub.close()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*reading)
+    assert {b"".join(pieces) for pieces in got} == {b"1,2,"}
+    assert sum(len(pieces) == 1 for pieces in got) == len(clients) - len(served)

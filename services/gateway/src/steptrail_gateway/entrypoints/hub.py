@@ -19,6 +19,9 @@ MAX_PENDING_FRAMES: Final = 2_000
 STREAMS_PER_USER: Final = 50
 MAX_STREAMS: Final = 10_000
 _FRAMES_PER_TURN: Final = 100
+_WOKEN_PER_TURN: Final = 50
+"""Clients that send in one turn of the event loop. What arrives meanwhile goes to all the others in the same piece, and
+other requests need not wait until thousands have been served."""
 
 
 class Client:
@@ -39,18 +42,18 @@ class Client:
         self._already: set[tuple[str, int]] = set()
         self._max_pending = max_pending
 
-    def push(self, frame: Frame | bytes) -> None:
-        """Hand over one frame, never waiting; a full queue ends the client."""
+    def push(self, frame: Frame | bytes) -> bool:
+        """Hand over one frame, never waiting; a full queue ends the client. Says whether it has to be woken."""
         if len(self._pending) >= self._max_pending:
             self.too_slow = True
             self.end()
-            return
+            return False
         self._pending.append(frame)
-        self._wake()
+        return len(self._pending) == 1
 
     def end(self) -> None:
         self.gone.set()
-        self._wake()
+        self.wake()
 
     def skip(self, keys: Iterable[tuple[str, int]]) -> None:
         """Events that were replayed from the log and may still arrive live, or wait here already."""
@@ -72,7 +75,8 @@ class Client:
             finally:
                 self._waiter = None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let it send what is pending."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -103,6 +107,8 @@ class Hub:
         self._max_streams = max_streams
         self._max_pending = max_pending
         self._closed = False
+        self._to_wake: deque[Client] = deque()
+        self._waking = False
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -142,20 +148,20 @@ class Hub:
         for number, frame in enumerate(frames, start=1):
             for client in self._clients:
                 if client.wants.match(frame):
-                    client.push(frame)
+                    self._hand(client, frame)
             if number % _FRAMES_PER_TURN == 0:
                 await asyncio.sleep(0)
 
     def say(self, data: bytes) -> None:
         """The same bytes to all: a reset."""
         for client in self._clients:
-            client.push(data)
+            self._hand(client, data)
 
     def keep_alive(self) -> None:
         """Once per interval; replayed events cannot arrive live any more by then."""
         for client in self._clients:
             client.forget_skipped()
-            client.push(ALIVE if client.wants.alive else KEEP_ALIVE)
+            self._hand(client, ALIVE if client.wants.alive else KEEP_ALIVE)
 
     def callers(self) -> list[Caller]:
         return [client.caller for client in self._clients]
@@ -171,3 +177,18 @@ class Hub:
         self._closed = True
         for client in list(self._clients):
             client.end()
+
+    def _hand(self, client: Client, data: Frame | bytes) -> None:
+        if not client.push(data):
+            return
+        self._to_wake.append(client)
+        if not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake_some)
+
+    def _wake_some(self) -> None:
+        for _ in range(min(len(self._to_wake), _WOKEN_PER_TURN)):
+            self._to_wake.popleft().wake()
+        self._waking = bool(self._to_wake)
+        if self._waking:
+            asyncio.get_running_loop().call_soon(self._wake_some)
