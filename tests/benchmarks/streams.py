@@ -32,6 +32,9 @@ CLIENTS = 1000
 SECONDS = 15.0
 STEP_SECONDS = 0.1
 """One run after the other, of ten steps that last so long: about twenty events a second, evenly spread."""
+MANY_CLIENTS, MANY_STEP_SECONDS = 5000, 0.5
+"""So many are held open by one process, at four events a second: twenty thousand deliveries a second, as of a thousand
+at twenty."""
 _AT = re.compile(rb'"at":"([^"]+)"')
 
 
@@ -96,16 +99,18 @@ async def _watched(
     return {**figures, "delivered": deliveries / (events * count), "cpu_us_per_delivery": 1e6 * spent / deliveries}
 
 
-async def _of_gateway(url: str, token: str, server: psutil.Process, count: int) -> dict[str, float]:
-    """A run a second; the events are counted in the history of the runs."""
+async def _of_gateway(
+    url: str, token: str, server: psutil.Process, count: int, step_seconds: float
+) -> dict[str, float]:
+    """One run after the other; the events are counted in the history of the runs."""
 
     async def tell() -> int:
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(base_url=f"{url}/api/v1", headers=headers, timeout=30) as client:
             made = []
-            for _ in range(int(SECONDS)):
+            for _ in range(round(SECONDS / (STEPS * step_seconds))):
                 made.append((await client.post("/runs", json=new_run())).json()["run_id"])
-                await asyncio.sleep(STEPS * STEP_SECONDS)
+                await asyncio.sleep(STEPS * step_seconds)
             await asyncio.sleep(1)  # the last one may still be on its way
             histories = [(await client.get(f"/runs/{run}/events", params={"limit": 200})).json() for run in made]
             return sum(len(history["items"]) for history in histories)
@@ -140,10 +145,19 @@ async def _of_peer(count: int) -> dict[str, float]:
 
 
 def measure(servers: Servers, *, count: int = CLIENTS) -> dict[str, dict[str, float]]:
-    """`streams`: our gateway; `sse_starlette`: the library alone. Shares, milliseconds, microseconds."""
+    """`streams`: our gateway; `sse_starlette`: the library alone; `many_streams`: our gateway with five thousand.
+    Shares, milliseconds, microseconds, megabytes."""
+    return {
+        "streams": _measured(servers, count, STEP_SECONDS),
+        "sse_starlette": asyncio.run(_of_peer(count)),
+        "many_streams": _measured(servers, MANY_CLIENTS, MANY_STEP_SECONDS),
+    }
+
+
+def _measured(servers: Servers, count: int, step_seconds: float) -> dict[str, float]:
     from tests.benchmarks.__main__ import noop_distributed
 
-    settings = {"STEPTRAIL_GATEWAY_STREAMS_PER_USER": str(2 * count), LASTS: str(STEP_SECONDS)}
+    settings = {"STEPTRAIL_GATEWAY_STREAMS_PER_USER": str(2 * count), LASTS: str(step_seconds)}
     with (
         tempfile.TemporaryDirectory(prefix="steptrail-streams-") as scratch,
         noop_distributed(Path(scratch), servers, settings=settings) as product,
@@ -151,15 +165,16 @@ def measure(servers: Servers, *, count: int = CLIENTS) -> dict[str, dict[str, fl
         gateway = product.processes["gateway-1"]
         asyncio.run(measures.define(product))
         server = next(iter(measures.families([gateway])))
-        ours = asyncio.run(_of_gateway(product.url, product.token, server, count))
-    return {"streams": ours, "sse_starlette": asyncio.run(_of_peer(count))}
+        figures = asyncio.run(_of_gateway(product.url, product.token, server, count, step_seconds))
+        return {**figures, "memory_mb": measures.memory_mb([gateway])}
 
 
 def report(found: dict[str, dict[str, float]]) -> None:
     """Ours beside the library's."""
-    print(f"\n{'live streams':28}{'gateway':>12}{'sse-starlette':>16}")
+    print(f"\n{'live streams':28}{'gateway':>12}{'sse-starlette':>16}{f'{MANY_CLIENTS} at one':>16}")
     for name, value in found["streams"].items():
-        print(f"{name:28}{value:>12.3f}{found['sse_starlette'][name]:>16.3f}")
+        theirs = f"{found['sse_starlette'][name]:.3f}" if name in found["sse_starlette"] else ""
+        print(f"{name:28}{value:>12.3f}{theirs:>16}{found['many_streams'][name]:>16.3f}")
 
 
 if __name__ == "__main__":
