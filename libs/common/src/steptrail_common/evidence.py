@@ -1,8 +1,9 @@
 """The evidence store: bytes that prove what a check saw, hashed when written and verified when read.
 
 Any fsspec address serves: a folder, or a bucket. Addresses given out are relative to the store, so that
-moving it breaks nothing. Small pieces of one attempt share a file, since creating a file costs more than what is
-written into it: `run/file.txt@120-480` names bytes 120 to 480 of it.
+moving it breaks nothing. Small pieces share files, since creating a file costs a hundred times what writing into it
+does: `run/file.bin@120-480` names bytes 120 to 480 of it. In a folder those that one worker keeps of a run stand one
+behind the other; a bucket, to whose objects nothing can be added, gets one object for each attempt.
 """
 
 import asyncio
@@ -39,7 +40,9 @@ SLOW_SECONDS = 0.05
 """A write that took longer tells of a network share or a busy disk: threads wait for it then, and not the loop …"""
 SLOW_REST_SECONDS = 60.0
 """… for so long."""
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+_LONGER_FILE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY
 
 
 class EvidenceDamaged(SteptrailError):
@@ -76,8 +79,10 @@ class EvidenceStore:
         except (ImportError, ValueError) as error:
             raise ConfigurationError(f"the evidence address {address!r} cannot be used: {error}") from error
         self._root = root.rstrip("/")
-        self._write = _write_local if isinstance(self._files, LocalFileSystem) else self._write_remote
-        self._at_once_from = 0.0 if self._write is _write_local else math.inf
+        self._local = isinstance(self._files, LocalFileSystem)
+        self._write = _write_local if self._local else self._write_remote
+        self._at_once_from = 0.0 if self._local else math.inf
+        self._shared = f"small-{uuid4().hex[:12]}.bin"
 
     async def put(self, run_id: str, name: str, body: bytes, media_type: str = "") -> Kept:
         """Store one piece. Raises `Unavailable`."""
@@ -90,10 +95,10 @@ class EvidenceStore:
         self, run_id: str, pieces: Sequence[Piece], *, together: str | None = None
     ) -> tuple[list[Kept], Unavailable | None]:
         """(the pieces that were stored, in order; why the others were not). Small ones are written at once as long as
-        the folder is quick, else one visit of a thread writes all of them; with `together`, a name, into one file."""
+        the folder is quick, else one visit of a thread writes all of them; with `together`, a name, as one."""
         began, folder = time.monotonic(), _safe(run_id)
         small = sum(len(piece.body) for piece in pieces) <= AT_ONCE_BYTES
-        if together is not None and small and len(pieces) > 1 and all(piece.body for piece in pieces):
+        if together is not None and small and pieces and all(piece.body for piece in pieces):
 
             def write() -> tuple[list[Kept], Unavailable | None]:
                 return self._write_together(folder, together, pieces)
@@ -148,13 +153,16 @@ class EvidenceStore:
         return kept, None
 
     def _write_together(self, folder: str, name: str, pieces: Sequence[Piece]) -> tuple[list[Kept], Unavailable | None]:
-        kinds = {piece.media_type for piece in pieces}
-        address = _new_address(folder, name, kinds.pop() if len(kinds) == 1 else "")
+        address = f"{folder}/{self._shared}" if self._local else _new_address(folder, name, "")
+        path, body, start = f"{self._root}/{address}", b"".join(piece.body for piece in pieces), 0
         try:
-            self._write(f"{self._root}/{address}", b"".join(piece.body for piece in pieces))
+            if self._local:
+                start = _append_local(path, body)
+            else:
+                self._write_remote(path, body)
         except OSError as error:
             return [], Unavailable(f"evidence cannot be stored: {error}")
-        kept, start = [], 0
+        kept = []
         for piece in pieces:
             size = len(piece.body)
             kept.append(Kept(f"{address}@{start}-{start + size}", hashlib.sha256(piece.body).hexdigest(), size))
@@ -177,14 +185,25 @@ def _new_address(folder: str, name: str, media_type: str) -> str:
 
 
 def _write_local(path: str, body: bytes) -> None:
-    """A new file; its folder is made by the first one in it."""
+    with open(_opened(path, _NEW_FILE), "wb", buffering=0) as file:
+        file.write(body)
+
+
+def _append_local(path: str, body: bytes) -> int:
+    """Where in the file it begins. The system puts each write behind all others, whoever else writes."""
+    with open(_opened(path, _LONGER_FILE), "ab", buffering=0) as file:
+        if file.write(body) != len(body):
+            raise OSError("the disk is full")
+        return file.tell() - len(body)
+
+
+def _opened(path: str, how: int) -> int:
+    """The folder is made by the first file in it."""
     try:
-        descriptor = os.open(path, _NEW_FILE, 0o666)
+        return os.open(path, how, 0o666)
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, _NEW_FILE, 0o666)
-    with open(descriptor, "wb", buffering=0) as file:
-        file.write(body)
+        return os.open(path, how, 0o666)
 
 
 def _safe(text: str) -> str:

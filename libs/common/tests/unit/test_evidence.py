@@ -1,5 +1,6 @@
 """Evidence is hashed when written and verified when read."""
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from steptrail_common import evidence
 from steptrail_common.errors import ConfigurationError, NotFound, Unavailable
-from steptrail_common.evidence import EvidenceDamaged, EvidenceStore, Piece
+from steptrail_common.evidence import EvidenceDamaged, EvidenceStore, Kept, Piece
 
 
 @pytest.mark.req("NFR-009")
@@ -47,7 +48,6 @@ async def test_small_pieces_of_one_attempt_share_a_file(tmp_path: Path, place: s
     kept, trouble = await store.put_all("run-1", pieces, together="1-page-1")
     assert trouble is None
     assert len({piece.address.partition("@")[0] for piece in kept}) == 1
-    assert kept[0].address.startswith("run-1/1-page-1-")
     assert [(piece.size, await store.get(piece.address, piece.sha256)) for piece in kept] == [
         (5, b"GET /"),
         (5, b"\x00\xff200"),
@@ -66,8 +66,26 @@ async def test_small_pieces_of_one_attempt_share_a_file(tmp_path: Path, place: s
         await store.get(kept[0].address, kept[0].sha256)
 
 
-@pytest.mark.parametrize("bodies", [[b"1"], [b"1", b""], [b"1", b"2" * evidence.AT_ONCE_BYTES]])
-async def test_large_empty_and_single_pieces_have_files_of_their_own(tmp_path: Path, bodies: list[bytes]) -> None:
+@pytest.mark.req("NFR-009")
+async def test_small_pieces_of_a_run_stand_one_behind_the_other(tmp_path: Path) -> None:
+    """In a folder each worker adds to one file of its own, whichever of its attempts writes when; nothing is written
+    over, and a piece that could not be written whole is nobody's."""
+    one, other = EvidenceStore(str(tmp_path)), EvidenceStore(str(tmp_path))
+
+    async def keep(store: EvidenceStore, number: int) -> tuple[Kept, bytes]:
+        body = f"{number}".encode() * (number + 1)
+        kept, _ = await store.put_all("run-1", [Piece("page", body)], together=f"{number}-page-1")
+        return kept[0], body
+
+    written = [await keep(store, number) for number in range(20) for store in (one, other)]
+    threads = [asyncio.to_thread(asyncio.run, keep(one, number)) for number in range(20)]
+    written += await asyncio.gather(*threads)
+    assert [await one.get(kept.address, kept.sha256) for kept, _ in written] == [body for _, body in written]
+    assert len(list((tmp_path / "run-1").iterdir())) == 2
+
+
+@pytest.mark.parametrize("bodies", [[b"1", b""], [b"1", b"2" * evidence.AT_ONCE_BYTES]])
+async def test_large_and_empty_pieces_have_files_of_their_own(tmp_path: Path, bodies: list[bytes]) -> None:
     """A range of no bytes cannot be asked of every store, and a large file need not be read for a small piece."""
     store = EvidenceStore(str(tmp_path))
     kept, trouble = await store.put_all("run-1", [Piece("piece", body) for body in bodies], together="1-page-1")
