@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from steptrail_checks.politeness import OFF, Politeness
 from steptrail_checks.port import CheckKind
 from steptrail_common.clock import SystemClock
 from steptrail_common.contracts.catalog import SealedConnection
+from steptrail_common.contracts.workers import StepRequest
 from steptrail_common.egress import EgressPolicy
 from steptrail_common.evidence import EvidenceStore
 from steptrail_common.sealing import SecretsKeyring, generate_keys, seal, target_host
@@ -47,6 +49,7 @@ from steptrail_crawler.adapters.web_crawl import WebCrawlKind
 from steptrail_dbprobe.adapters.db_query import DbQueryKind
 from steptrail_dbprobe.adapters.postgresql import PostgresqlEngine
 
+from tests.benchmarks.noop import STEPS
 from tests.e2e.conftest import CHROMIUM_FLAGS
 
 Once = Callable[[], Awaitable[None]]
@@ -82,21 +85,27 @@ class Worker:
         polite = Politeness(rate=OFF, concurrency=1000)
         self._attempts = Attempts(kind, EvidenceStore(str(folder)), keyring, worker_id="bench", politeness=polite)
 
-    async def check(
-        self, check: dict[str, Any], asserts: list[dict[str, Any]], connection: SealedConnection | None = None
-    ) -> None:
-        request = step_request(
-            check,
-            connection=connection,
-            assertions=asserts,
-            share=False,
-            timeout_seconds=30.0,
-            lease_seconds=60.0,
-            heartbeat_seconds=20.0,
-        )
+    async def check(self, request: StepRequest) -> None:
         result = await self._attempts.run(request, time.monotonic())
         if not result.ok:
             raise RuntimeError(f"the check failed: {result.message}")
+
+
+def asked(
+    check: dict[str, Any], asserts: list[dict[str, Any]], connection: SealedConnection | None = None
+) -> Iterator[StepRequest]:
+    """The same check again and again, in runs of as many attempts as the runs of the other benchmarks have steps."""
+    request = step_request(
+        check,
+        connection=connection,
+        assertions=asserts,
+        share=False,
+        timeout_seconds=30.0,
+        lease_seconds=60.0,
+        heartbeat_seconds=20.0,
+    )
+    for number in count():
+        yield request.model_copy(update={"run_id": f"run-{number // STEPS}", "attempt": number % STEPS + 1})
 
 
 class Spent(NamedTuple):
@@ -137,20 +146,26 @@ async def of_http(port: int, folder: Path, rounds: int) -> Figures:
         "api": ApiCallKind(client, Sessions(SecretsKeyring((KEYS.private,)))),
     }
     page, api = Worker(kinds["web"], folder), Worker(kinds["api"], folder)
-    of_page = [{"subject": "selector", "argument": ".number", "operators": {"eq": "4711"}}]
-    of_order = [{"subject": "jsonpath", "argument": "$.state", "operators": {"eq": "SHIPPED"}}]
+    pages = asked(
+        {"type": "web_crawl", "url": f"{base}/page", "conditional": False},
+        [{"subject": "selector", "argument": ".number", "operators": {"eq": "4711"}}],
+    )
+    orders = asked(
+        {"type": "api_call", "url": f"{base}/order"},
+        [{"subject": "jsonpath", "argument": "$.state", "operators": {"eq": "SHIPPED"}}],
+    )
 
     async with httpx2.AsyncClient() as bare:
 
         async def page_ours() -> None:
-            await page.check({"type": "web_crawl", "url": f"{base}/page", "conditional": False}, of_page)
+            await page.check(next(pages))
 
         async def page_bare() -> None:
             answer = await bare.get(f"{base}/page")
             assert Selector(answer.text).css(".number::text").get() == "4711"
 
         async def order_ours() -> None:
-            await api.check({"type": "api_call", "url": f"{base}/order"}, of_order)
+            await api.check(next(orders))
 
         async def order_bare() -> None:
             assert (await bare.get(f"{base}/order")).json()["state"] == "SHIPPED"
@@ -204,16 +219,15 @@ async def of_database(url: str, folder: Path, rounds: int) -> Figures:
     policy = EgressPolicy(exceptions=[f"127.0.0.1:{parts.port}"])
     kind = DbQueryKind({"postgresql": lambda: PostgresqlEngine(policy, SystemClock(), allow_superuser=False)})
     worker, figures = Worker(kind, folder), Figures()
-    check = {
-        "type": "db_query",
-        "connection": "bench",
-        "query": "select id, state from bench_orders where id = :id",
-        "params": {"id": 47},
-    }
-    asserts = [{"subject": "column", "argument": "state", "operators": {"eq": "PAID"}}]
+    query = "select id, state from bench_orders where id = :id"
+    queries = asked(
+        {"type": "db_query", "connection": "bench", "query": query, "params": {"id": 47}},
+        [{"subject": "column", "argument": "state", "operators": {"eq": "PAID"}}],
+        connection,
+    )
 
     async def ours() -> None:
-        await worker.check(check, asserts, connection)
+        await worker.check(next(queries))
 
     async def bare() -> None:
         own = await asyncpg.connect(
@@ -250,10 +264,13 @@ async def of_browser(port: int, folder: Path, chromium: str, *, rounds: int, pag
     pool = BrowserPool(executable=Path(chromium), sandbox=None, max_memory_bytes=2_048_000_000)
     kind = RenderedKind(PageFetcher(client), pool, concurrency=4)
     worker, figures = Worker(kind, folder), Figures()
-    asserts = [{"subject": "selector", "argument": ".number", "operators": {"eq": "4711"}}]
+    rendered = asked(
+        {"type": "web_crawl", "url": url, "render": True},
+        [{"subject": "selector", "argument": ".number", "operators": {"eq": "4711"}}],
+    )
 
     async def ours() -> None:
-        await worker.check({"type": "web_crawl", "url": url, "render": True}, asserts)
+        await worker.check(next(rendered))
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)

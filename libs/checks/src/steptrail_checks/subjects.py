@@ -149,7 +149,8 @@ class HttpSubject:
     @property
     def damaged(self) -> bool:
         """Some bytes did not belong to the character set and were replaced."""
-        return self._decoded[2]
+        plain = self.body.isascii() and b"\x00" not in self.body
+        return not (plain and "json" in (self.content_type or "")) and self._decoded[2]
 
     @cached_property
     def json(self) -> Json:
