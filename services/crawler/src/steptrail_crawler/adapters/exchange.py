@@ -214,7 +214,12 @@ def message_evidence(
     if body and not textual(content_type):
         shown = f"({len(body)} bytes of {content_type}, not shown)".encode()
     masked = masker.body(shown, content_type or "")
-    text = "\n".join(lines).encode("utf-8", errors="replace") + masked.decode("utf-8", errors="replace").encode()
-    cut = text[:MAX_EVIDENCE_BYTES].decode("utf-8", errors="ignore").replace("\x00", "\ufffd").encode()
+    text = "\n".join(lines).encode("utf-8", errors="replace") + _as_utf8(masked, "replace")
+    cut = _as_utf8(text[:MAX_EVIDENCE_BYTES], "ignore").replace(b"\x00", "\ufffd".encode())
     truncated = len(text) > MAX_EVIDENCE_BYTES or (len(body) > len(shown) > 0 and textual(content_type))
     return EvidenceDraft(kind, title, "text/plain; charset=utf-8", cut, truncated)
+
+
+def _as_utf8(body: bytes, otherwise: str) -> bytes:
+    """What is no UTF-8 is replaced or left out; most bodies are ASCII and stay as they are."""
+    return body if body.isascii() else body.decode("utf-8", errors=otherwise).encode()
