@@ -276,3 +276,12 @@ def test_on_a_phone_the_chain_comes_first_and_check_lies_under_the_thumb(product
         assert page.evaluate(CHAIN_FIRST)
         button.tap()
         expect(page.get_by_label("Order number")).to_be_visible()
+
+
+def test_a_run_that_was_forgotten_says_so_and_leads_to_the_history(product: Product, page: Page) -> None:
+    """Trying again would not bring it back, so that is not offered."""
+    page.goto("/runs/019aaaaa-0000-7000-8000-000000000000")
+    expect(page.get_by_role("heading", name="This run is not here")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_role("main").get_by_role("link", name="Open the history").click()
+    expect(page).to_have_url(re.compile("/history"))

@@ -2,8 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { runQuery } from "@/api/queries";
 import { Page } from "@/components/Page";
-import { Loading, Problem } from "@/components/States";
+import { Loading } from "@/components/States";
 import { ProcessPage } from "./ProcessPage";
+import { RunProblem } from "./RunProblem";
 import type { Selection } from "./types";
 
 /** `/processes/…`: the page of a process, on its latest run or the one in the address. */
@@ -42,7 +43,7 @@ export function RunRoute() {
   if (!run.data) {
     return (
       <Page title="Run" heading>
-        {run.isError ? <Problem error={run.error} onRetry={() => void run.refetch()} /> : <Loading rows={9} label="Loading the run" />}
+        {run.isError ? <RunProblem error={run.error} onRetry={() => void run.refetch()} /> : <Loading rows={9} label="Loading the run" />}
       </Page>
     );
   }
