@@ -1,11 +1,11 @@
-"""One attempt: open the connection, check under the hard time limit, judge, keep evidence, say how it ended.
+"""One attempt: open the connection, check under the hard time limit, keep evidence, say how it ended.
 
 Whatever happens inside, exactly one `StepResult` comes out, and no secret of the connection is in it.
 """
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,9 +14,8 @@ from uuid import uuid4
 import structlog
 from steptrail_common import telemetry
 from steptrail_common.contracts.catalog import ConnectionTest, SealedConnection
-from steptrail_common.contracts.model import FailureClass, Json
+from steptrail_common.contracts.model import FailureClass
 from steptrail_common.contracts.workers import (
-    AssertionOutcome,
     Evidence,
     Finding,
     KeyAnswer,
@@ -27,11 +26,9 @@ from steptrail_common.contracts.workers import (
 from steptrail_common.evidence import EvidenceStore, Piece
 from steptrail_common.sealing import SecretsKeyring
 
-from steptrail_checks import guard
-from steptrail_checks.assertions import Verdict, evaluate
-from steptrail_checks.captures import capture_all
 from steptrail_checks.keyring import open_connection
-from steptrail_checks.masking import MASK, Masker
+from steptrail_checks.masking import Masker
+from steptrail_checks.outcome import Outcome, judged
 from steptrail_checks.politeness import Politeness, target_of
 from steptrail_checks.port import (
     CheckContext,
@@ -44,14 +41,12 @@ from steptrail_checks.port import (
     Preparing,
 )
 from steptrail_checks.sharing import Begun, Flights, sharing_key
-from steptrail_checks.subjects import HttpSubject
 from steptrail_checks.values import spoken_seconds
 
 CANCEL_GRACE_SECONDS = 2.0
 """How long a cancelled check may take to clean up before it is left behind."""
 TEST_SECONDS = 15.0
 SHARED = Finding(label="Shared", value="the same check was under way already: one look answered both", fleeting=True)
-_SMALL_BODY_BYTES = 65_536
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -88,9 +83,9 @@ class Attempts:
             connection = await self._opened(request.connection)
             outcome = await self._look(request, connection, received_monotonic, begun, insist)
         except CheckFailed as error:
-            outcome = _Outcome.of_failure(error)
+            outcome = Outcome.of_failure(error)
         except Exception as error:
-            outcome = _Outcome.of_failure(_internal(error, request))
+            outcome = Outcome.of_failure(_internal(error, request))
         issued = outcome.observation.hidden if outcome.observation else ()
         masker = Masker.of([*(connection.secrets.values() if connection else ()), *issued])
         stored, lost = await self._store(request, outcome.observation)
@@ -154,7 +149,7 @@ class Attempts:
         received_monotonic: float,
         begun: Begun,
         insist: bool,
-    ) -> "_Outcome":
+    ) -> Outcome:
         def context() -> CheckContext:
             now = request.issued_at + timedelta(seconds=time.monotonic() - received_monotonic)
             return CheckContext(request, connection, now, request.timeout_seconds)
@@ -173,16 +168,7 @@ class Attempts:
             if joined:
                 telemetry.SHARED_CHECKS.labels(request.check.work).inc()
                 observation = replace(observation, findings=[*observation.findings, SHARED])
-        return await self._judged(request, context(), observation)
-
-    async def _judged(self, request: StepRequest, context: CheckContext, observation: Observation) -> "_Outcome":
-        try:
-            if _needs_guard(request, observation):
-                return await guard.within_time(lambda: _judge(context, observation))
-            return _judge(context, observation)
-        except CheckFailed as error:
-            error.observation = error.observation or observation
-            raise
+        return await judged(context(), observation)
 
     async def _store(self, request: StepRequest, observation: Observation | None) -> tuple[list[Evidence], bool]:
         """(stored pieces, whether some could not be stored). A result without evidence is better than none."""
@@ -206,97 +192,6 @@ def _stored(draft: EvidenceDraft, address: str, sha256: str, size: int) -> Evide
         address=address,
         truncated=draft.truncated,
     )
-
-
-class _Outcome:
-    """What one attempt came to, before evidence is stored and secrets are hidden."""
-
-    def __init__(
-        self,
-        verdict: Verdict,
-        observation: Observation | None,
-        captures: dict[str, Json] | None = None,
-        capture_types: dict[str, str] | None = None,
-    ) -> None:
-        self.verdict = verdict
-        self.observation = observation
-        self.captures = captures or {}
-        self.capture_types = capture_types or {}
-
-    @classmethod
-    def of_failure(cls, error: CheckFailed) -> "_Outcome":
-        verdict = Verdict([], error.failure_class, error.reason, error.message, error.ours)
-        return cls(verdict, error.observation)
-
-    def result(
-        self,
-        request: StepRequest,
-        worker_id: str,
-        evidence: Sequence[Evidence],
-        seconds: float,
-        masker: Masker,
-        evidence_lost: bool,
-    ) -> StepResult:
-        seen, verdict = self.observation, self.verdict
-        findings = list(seen.findings) if seen else []
-        if evidence_lost:
-            findings.append(Finding(label="Evidence", value="could not be stored", fleeting=True))
-        hidden = tuple(key.lower() for key in getattr(request.check, "mask", ()))
-        outcomes = [_masked(outcome, masker, hidden) for outcome in verdict.outcomes]
-        said = {plain.message: masked.message for plain, masked in zip(verdict.outcomes, outcomes, strict=True)}
-        message = said.get(verdict.message, masker.text(verdict.message or "") or None)
-        return StepResult(
-            run_id=request.run_id,
-            step_id=request.step_id,
-            attempt=request.attempt,
-            token=request.token,
-            worker_id=worker_id,
-            ok=verdict.ok,
-            ours=verdict.ours,
-            failure_class=verdict.failure_class,
-            reason=verdict.reason,
-            message=message,
-            target=masker.text(seen.target) if seen else None,
-            assertions=outcomes,
-            captures={name: masker.json(value) for name, value in self.captures.items()},
-            capture_types=self.capture_types,
-            findings=[_shown(item, masker) for item in findings],
-            timings={name: round(value, 6) for name, value in seen.timings.items()} if seen else {},
-            evidence=list(evidence),
-            duration_seconds=seconds,
-        )
-
-
-def _judge(context: CheckContext, observation: Observation) -> _Outcome:
-    request = context.request
-    verdict = evaluate(request.assertions, observation.subject, context.now)
-    if not verdict.ok or not request.captures:
-        return _Outcome(verdict, observation)
-    try:
-        values, types = capture_all(request.captures, observation.subject)
-    except CheckFailed as error:
-        failed = Verdict(verdict.outcomes, error.failure_class, error.reason, error.message, error.ours)
-        return _Outcome(failed, observation)
-    return _Outcome(verdict, observation, values, types)
-
-
-def _needs_guard(request: StepRequest, observation: Observation) -> bool:
-    """Only trees and JSON of some size, and XPath, JSON path filters or long selectors, can take long."""
-    subject = observation.subject
-    body = subject.body if isinstance(subject, HttpSubject) else getattr(subject, "content", None)
-    if body is not None and len(body) > _SMALL_BODY_BYTES:
-        return True
-    arguments = [assertion.argument or "" for assertion in request.assertions]
-    for capture in request.captures.values():
-        arguments += [capture.jsonpath or "", capture.jsonld or "", capture.selector or "", capture.xpath or ""]
-    xpath = any(assertion.subject == "xpath" for assertion in request.assertions) or any(
-        capture.xpath for capture in request.captures.values()
-    )
-    return xpath or any(_may_take_long(text) for text in arguments)
-
-
-def _may_take_long(text: str) -> bool:
-    return len(text) > 100 or any(sign in text for sign in ("..", "?", "has(", ":nth", "~"))
 
 
 async def _limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
@@ -325,25 +220,6 @@ async def _limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
 def _read(task: "asyncio.Future[Any]") -> None:
     if not task.cancelled():
         task.exception()
-
-
-def _shown(finding: Finding, masker: Masker) -> Finding:
-    shown = masker.json(finding.value)
-    return finding if shown is finding.value else finding.model_copy(update={"value": shown})
-
-
-def _masked(outcome: AssertionOutcome, masker: Masker, hidden: tuple[str, ...]) -> AssertionOutcome:
-    if outcome.label.lower().endswith(hidden):
-        return outcome.model_copy(
-            update={"actual": MASK, "message": None if outcome.met else f"{outcome.label}: not as expected (hidden)"}
-        )
-    return outcome.model_copy(
-        update={
-            "actual": masker.json(outcome.actual),
-            "expected": masker.json(outcome.expected),
-            "message": masker.text(outcome.message) if outcome.message else None,
-        }
-    )
 
 
 def _internal(error: Exception, request: StepRequest | None) -> CheckFailed:
