@@ -99,6 +99,18 @@ def test_runs_and_processes_are_listed(product: Product) -> None:
     assert PROCESS in names
 
 
+def test_a_narrow_terminal_cuts_no_id_and_an_empty_list_says_so(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are there to be copied; a frame without rows would leave open whether something is missing."""
+    monkeypatch.setenv("COLUMNS", "80")
+    run = product.check("shop-health-demo")["run_id"]
+    shown = steptrail(product, "runs", "--process", "shop-health-demo").stdout
+    assert run in "".join(line.split()[-1] for line in shown.splitlines() if line.strip())
+    assert PROCESS in steptrail(product, "processes").stdout.split()
+    assert "No runs here" in steptrail(product, "runs", "--key", uuid4().hex).stdout
+
+
 @pytest.mark.req("IR-8")
 def test_an_incident_is_listed_and_taken_in_hand(product: Product, tmp_path: Path) -> None:
     """Those that are not over, of one process or all; each deed says how the incident stands then."""

@@ -3,10 +3,12 @@
 import importlib.metadata
 import json
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from steptrail_common.contracts.catalog import Plan, ValidationReport
@@ -84,6 +86,24 @@ def parse_inputs(pairs: list[str], declared: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def print_list(columns: Sequence[str], rows: Sequence[Sequence[str | None]], *, empty: str) -> None:
+    """A table in which nothing is cut, however narrow the terminal: ids are there to be copied. `empty`: said instead
+    of a table without rows."""
+    if not rows:
+        return out.print(empty)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == "process")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def moment(timestamp: str) -> str:
+    """`2026-11-27 16:30:02`."""
+    return timestamp[:19].replace("T", " ")
+
+
 @app.command()
 def runs(
     process: Annotated[str | None, typer.Option(help="Only runs of this process")] = None,
@@ -97,11 +117,21 @@ def runs(
     items = connect(data).get("/runs", process_id=process, status=status, key=key, limit=limit)["items"]
     if as_json:
         return print_json(items)
-    table = Table("started", "process", "key", "status", "verdict", "run")
-    for run in items:
-        started = run["queued_at"][:19].replace("T", " ")
-        table.add_row(started, run["process_id"], run["key"], run["status"], run["verdict"]["text"], run["run_id"])
-    out.print(table)
+    print_list(
+        ("started", "process", "key", "status", "verdict", "run"),
+        [
+            (
+                moment(run["queued_at"]),
+                run["process_id"],
+                run["key"],
+                run["status"],
+                run["verdict"]["text"],
+                run["run_id"],
+            )
+            for run in items
+        ],
+        empty="No runs here. Start one: steptrail check PROCESS",
+    )
 
 
 @app.command()
@@ -114,14 +144,16 @@ def processes(
     items = list(connect(data).every("/processes", q=search))
     if as_json:
         return print_json(items)
-    table = Table("process", "name", "category", "steps", "last", "verdict")
+    rows = []
     for row in items:
         state = row["state"]
         verdict, last = state["last_verdict"], state["last_status"] or "never run"
-        table.add_row(
-            row["process_id"], row["name"], row["category"], str(row["step_count"]), last, verdict
-        )  # fmt: skip
-    out.print(table)
+        rows.append((row["process_id"], row["name"], row["category"], str(row["step_count"]), last, verdict))
+    print_list(
+        ("process", "name", "category", "steps", "last", "verdict"),
+        rows,
+        empty="No processes here. Add some: steptrail apply FILE_OR_FOLDER",
+    )
 
 
 def definition_files(path: Path) -> list[Path]:
@@ -208,10 +240,11 @@ def plan(file: Annotated[Path, typer.Argument(help="A definition")], as_json: As
     found: Plan = plan_text(read(file), media_type(file))
     if as_json:
         return print_json(found.model_dump(mode="json"))
-    table = Table("step", "kind", "target", "detail")
-    for item in found.items:
-        table.add_row(f"{item.step_number} {item.step_id}", item.kind, item.target, item.detail)
-    out.print(table)
+    print_list(
+        ("step", "kind", "target", "detail"),
+        [(f"{item.step_number} {item.step_id}", item.kind, item.target, item.detail) for item in found.items],
+        empty="A run of it touches nothing.",
+    )
     for warning in found.warnings:
         err.print(f"warning: {warning}")
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from steptrail_embedded.cli.app import AsJson, Data, connect, out, print_json
+from steptrail_embedded.cli.app import AsJson, Data, connect, moment, out, print_json, print_list
 from steptrail_embedded.paths import DEFAULT_DATA
 
 app = typer.Typer(invoke_without_command=True)
@@ -42,12 +41,21 @@ def incidents(
     items = connect(data).get("/incidents", state=state or NOT_OVER, process_id=process, limit=limit)["items"]
     if as_json:
         return print_json(items)
-    table = Table("since", "state", "what is wrong", "keys", "in hand", "incident")
-    for row in items:
-        since = row["opened_at"][:19].replace("T", " ")
-        keys = str(row["keys_open"])
-        table.add_row(since, row["state"], row["title"], keys, row["acknowledged_by"], row["incident_id"])
-    out.print(table)
+    print_list(
+        ("since", "state", "what is wrong", "keys", "in hand", "incident"),
+        [
+            (
+                moment(row["opened_at"]),
+                row["state"],
+                row["title"],
+                str(row["keys_open"]),
+                row["acknowledged_by"],
+                row["incident_id"],
+            )
+            for row in items
+        ],
+        empty="No incidents here.",
+    )
 
 
 @app.command()
