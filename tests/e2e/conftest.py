@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -154,14 +155,52 @@ def product(
         yield running
 
 
+class Chromium:
+    """One headless browser for the stories of a test process, begun when the first asks for it.
+
+    While it is open, Playwright's own event loop counts as running in this thread: no asynchronous test can run.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._browser: Browser | None = None
+
+    def browser(self, path: str) -> Browser:
+        if self._browser is None:
+            playwright = self._open.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+            self._open.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        self._browser = None
+        self._open.close()
+
+
+_chromium = Chromium()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """The browser ends before a test that is no story, and before one that has an event loop of its own."""
+    stays = nextitem is not None and nextitem.path.is_relative_to(Path(__file__).parent)
+    if not stays or nextitem.get_closest_marker("asyncio") is not None:  # type: ignore[union-attr]
+        _chromium.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """After a run that was broken off as well."""
+    _chromium.close()
+
+
 @pytest.fixture(scope="module")
 def browser(headless_chromium_path: str) -> Iterator[Browser]:
-    """Headless Chromium of this machine. Not for the session: while it is open, Playwright's own event loop counts as
-    running in this thread, and no asynchronous test can run beside it."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=headless_chromium_path, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+    """Headless Chromium of this machine; what a story that failed left open in it is closed."""
+    browser = _chromium.browser(headless_chromium_path)
+    yield browser
+    for context in browser.contexts:
+        context.close()
 
 
 @pytest.fixture
