@@ -29,11 +29,18 @@ def sign_in(page: Page, username: str = "admin", password: str = PASSWORD) -> No
 
 @contextmanager
 def browsing(
-    product: Product, browser: Browser, username: str = "admin", password: str = PASSWORD, **options: Any
+    product: Product,
+    browser: Browser,
+    username: str = "admin",
+    password: str = PASSWORD,
+    *,
+    overview: bool = True,
+    **options: Any,
 ) -> Iterator[Page]:
-    """The overview, signed in; fails when the page logs an error or asks another origin for something.
+    """A page, signed in; fails when it logs an error or asks another origin for something.
 
-    The administrator signs in once a product; later browsers begin with that session, while it lasts.
+    The administrator signs in once a product; later browsers begin with that session, while it lasts. `overview`: its
+    screen is open; who goes somewhere else at once need not wait for it.
     """
     viewport = options.pop("viewport", {"width": 1440, "height": 1000})
     known = product.session if (username, password) == ("admin", PASSWORD) else None
@@ -45,8 +52,9 @@ def browsing(
     page.on("request", lambda request: faults.append(request.url) if foreign(request.url, product.url) else None)
     try:
         if known and context.request.get("/api/v1/me").ok:
-            page.goto("/")
-            expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+            if overview:
+                page.goto("/")
+                expect(page.get_by_role("heading", name="Overview")).to_be_visible()
         else:
             sign_in(page, username, password)
             if username == "admin":

@@ -205,6 +205,6 @@ def browser(headless_chromium_path: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(product: Product, browser: Browser) -> Iterator[Page]:
-    """A page on which the administrator is signed in."""
-    with browsing(product, browser) as page:
+    """A page of the administrator, who is signed in and has opened no screen yet."""
+    with browsing(product, browser, overview=False) as page:
         yield page

@@ -15,6 +15,7 @@ NEW_PASSWORD = "another long password for tests"
 def test_an_account_is_made_invited_changed_and_deleted(product: Product, page: Page, browser: Browser) -> None:
     """The link signs its person in once; switched off, the account is shut out; the audit log tells all of it."""
     name = f"nia-{uuid4().hex[:8]}"
+    page.goto("/")
     page.get_by_role("link", name="Administration", exact=True).click()
     page.get_by_role("tab", name="Accounts").click()
     page.get_by_role("button", name="New account").click()

@@ -75,6 +75,7 @@ def test_every_board_is_found_from_the_navigation(product: Product, page: Page) 
     """The list says of each board how many wait and since when; a column of its small funnel opens those keys."""
     with product.client() as client:
         assert client.post(f"/processes/{PROCESS}/stuck-board").status_code == 200
+    page.goto("/")
     page.get_by_role("link", name="Stuck boards", exact=True).click()
     line = page.locator(f"[data-board={PROCESS}]")
     expect(line).to_contain_text("3 of 7 open keys wait")

@@ -23,6 +23,7 @@ def check(page: Page, order: str) -> None:
 @pytest.mark.req("FR-018")
 def test_pick_a_process_press_check_and_watch_it_walk(page: Page) -> None:
     """From the overview to the stuck invoice file of order 4711, with expected and actual."""
+    page.goto("/")
     page.get_by_role("link", name="Order to cash (demo)", exact=True).first.click()
     expect(page.get_by_text("Order is visible in the shop").first).to_be_visible()
     check(page, "4711")

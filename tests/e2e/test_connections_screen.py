@@ -18,6 +18,7 @@ SECRET = "correct horse battery"
 def test_a_connection_is_made_tested_changed_and_deleted(product: Product, page: Page) -> None:
     """From the choice of its kind to its end; the secret is in no list and on no page."""
     name = f"Billing service {uuid4().hex[:6]}"
+    page.goto("/")
     page.get_by_role("link", name="Connections", exact=True).click()
     page.get_by_role("link", name="New connection", exact=True).click()
     page.get_by_role("button", name="HTTP").click()

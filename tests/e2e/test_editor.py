@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from .browsing import axe_faults
-from .product import PASSWORD, Product
+from .browsing import axe_faults, browsing, person
+from .product import Product
 from .topologies import embedded
 
 """One process of the tests runs them all: the product is started once."""
@@ -29,24 +29,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 @pytest.fixture
 def page(demo: Product, browser: Browser) -> Iterator[Page]:
     """A signed-in page; it fails the test when the page breaks or asks another origin for something."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, base_url=demo.url, reduced_motion="reduce")
-    page = signed_in(context.new_page())
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: faults.append(request.url) if not request.url.startswith(demo.url) else None)
-    yield page
-    context.close()
-    assert faults == []
-
-
-def signed_in(page: Page) -> Page:
-    page.set_default_timeout(WAIT_MS)
-    page.goto("/")
-    page.get_by_label("User name").fill("admin")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=WAIT_MS)
-    return page
+    with browsing(demo, browser, overview=False, reduced_motion="reduce") as page:
+        yield page
 
 
 def definition(process: str, *, steps: int = 2) -> str:
@@ -459,58 +443,40 @@ def test_a_process_is_deleted_after_asking(demo: Product, page: Page) -> None:
 @pytest.mark.req("NFR-010")
 def test_who_may_only_look_sees_no_way_to_edit(demo: Product, browser: Browser) -> None:
     """A viewer has no buttons for it, and the address alone explains why."""
-    name = f"viewer-{secrets.token_hex(3)}"
-    with demo.client() as client:
-        answer = client.post("/users", json={"username": name, "password": PASSWORD, "role": "viewer"})
-        assert answer.status_code == 201, answer.text
-    context = browser.new_context(base_url=demo.url)
-    page = context.new_page()
-    page.goto("/")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=WAIT_MS)
-    page.goto("/processes")
-    expect(page.get_by_role("link", name="Order to cash (demo)", exact=True)).to_be_visible(timeout=WAIT_MS)
-    expect(page.get_by_role("link", name=re.compile("New process|Edit|Duplicate"))).to_have_count(0)
-    page.goto("/processes/order-to-cash-demo/edit")
-    expect(page.get_by_text("Your role may look, but not edit")).to_be_visible(timeout=WAIT_MS)
-    context.close()
+    with browsing(demo, browser, person(demo, "viewer")) as page:
+        page.goto("/processes")
+        expect(page.get_by_role("link", name="Order to cash (demo)", exact=True)).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_role("link", name=re.compile("New process|Edit|Duplicate"))).to_have_count(0)
+        page.goto("/processes/order-to-cash-demo/edit")
+        expect(page.get_by_text("Your role may look, but not edit")).to_be_visible(timeout=WAIT_MS)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("light", 1440), ("dark", 1440)])
 def test_the_editor_is_accessible(demo: Product, browser: Browser, scheme: Any, width: int) -> None:
     """What axe can find, it does not find: the beginning, the open form with a tried step, the plan, the revisions."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        base_url=demo.url,
-        color_scheme=scheme,
-        reduced_motion="reduce",
-        bypass_csp=True,
-    )
-    page = signed_in(context.new_page())
-    page.goto("/processes/new")
-    expect(page.get_by_role("heading", name="Start from a template")).to_be_visible()
-    assert axe_faults(page) == []
-    page.goto("/processes/order-to-cash-demo/edit")
-    open_step(page, "Order service knows the order")
-    page.get_by_role("button", name="Try this step").click()
-    page.get_by_role("button", name=re.compile("^SHIPPED|^PAID")).first.click()
-    expect(page.get_by_role("button", name="Assert this")).to_be_visible()
-    assert axe_faults(page) == []
-    for name in ("Plan", "Revisions"):
-        button = page.get_by_role("button", name=name, exact=True)
-        if not button.is_visible():
-            page.get_by_role("button", name="More", exact=True).click()
-            button = page.get_by_role("menuitem", name=name)
-        button.click()
-        dialog = page.get_by_role("dialog", name=name)
-        expect(dialog.get_by_role("listitem").first).to_be_visible()
+    looks = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "reduced_motion": "reduce"}
+    with browsing(demo, browser, overview=False, bypass_csp=True, **looks) as page:
+        page.goto("/processes/new")
+        expect(page.get_by_role("heading", name="Start from a template")).to_be_visible()
         assert axe_faults(page) == []
-        page.keyboard.press("Escape")
-        expect(dialog).to_have_count(0)
-    if width < 1000:
-        page.get_by_role("button", name="YAML").click()
-    no_faults(page)
-    assert axe_faults(page) == []
-    context.close()
+        page.goto("/processes/order-to-cash-demo/edit")
+        open_step(page, "Order service knows the order")
+        page.get_by_role("button", name="Try this step").click()
+        page.get_by_role("button", name=re.compile("^SHIPPED|^PAID")).first.click()
+        expect(page.get_by_role("button", name="Assert this")).to_be_visible()
+        assert axe_faults(page) == []
+        for name in ("Plan", "Revisions"):
+            button = page.get_by_role("button", name=name, exact=True)
+            if not button.is_visible():
+                page.get_by_role("button", name="More", exact=True).click()
+                button = page.get_by_role("menuitem", name=name)
+            button.click()
+            dialog = page.get_by_role("dialog", name=name)
+            expect(dialog.get_by_role("listitem").first).to_be_visible()
+            assert axe_faults(page) == []
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+        if width < 1000:
+            page.get_by_role("button", name="YAML").click()
+        no_faults(page)
+        assert axe_faults(page) == []

@@ -33,6 +33,7 @@ def test_an_incident_from_the_first_failure_to_its_end(product: Product, page: P
     name = f"Front {uuid4().hex[:6]}"
     process_id = name.lower().replace(" ", "-")
     save(product, process_id, name)
+    page.goto("/")
     page.get_by_role("link", name="Incidents").click()
     expect(page.get_by_role("heading", name="Incidents", exact=True)).to_be_visible()
     for order in ("1", "2"):

@@ -14,6 +14,7 @@ IN_THE_TEST = "in-incognito"
 @pytest.mark.req("FR-016")
 def test_the_page_can_be_installed(product: Product, page: Page) -> None:
     """Chromium finds nothing that hinders it; every icon of the manifest is there, in the size it says."""
+    page.goto("/")
     session = page.context.new_cdp_session(page)
     hindrances = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
     assert [one["errorId"] for one in hindrances if one["errorId"] != IN_THE_TEST] == []

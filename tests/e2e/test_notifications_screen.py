@@ -40,6 +40,7 @@ def fill_mail_form(dialog: Locator, name: str, sink: MailSink) -> None:
 def test_a_channel_is_made_tested_and_told_by_a_rule(product: Product, page: Page, webhook_sink: WebhookSink) -> None:
     """The test message arrives, a run that fails is told, and the log leads to the run."""
     name = f"Desk {uuid4().hex[:6]}"
+    page.goto("/")
     page.get_by_role("link", name="Notifications", exact=True).click()
     make_channel(page, name, webhook_sink.url)
     before = len(webhook_sink.hits)
@@ -86,6 +87,7 @@ def test_a_channel_is_made_tested_and_told_by_a_rule(product: Product, page: Pag
 def test_people_are_told_by_e_mail(product: Product, page: Page, mail_sink: MailSink) -> None:
     """Made in the page, tested, told of a run that fails; the link in the mail leads to that run."""
     name, server = f"People {uuid4().hex[:6]}", mail_sink.server
+    page.goto("/")
     page.get_by_role("link", name="Notifications", exact=True).click()
     page.get_by_role("button", name="New channel").click()
     dialog = page.get_by_role("dialog")
