@@ -34,8 +34,9 @@ Run <code>make ui</code> in the source tree, or <code>npm ci &amp;&amp; npm run 
 class PageFile:
     """One file, ready to be sent."""
 
-    body: bytes
-    compressed: bytes | None
+    kept: bytes
+    compressed: bool
+    """Text is kept as browsers take it, once: the few that cannot read gzip wait until it is unpacked."""
     media_type: str
     etag: str
     cache_control: str
@@ -45,9 +46,11 @@ class PageFile:
         fields = {"ETag": self.etag, "Cache-Control": self.cache_control, "Vary": "Accept-Encoding"}
         if self.etag in headers.get("if-none-match", "")[:1024]:
             return Response(status_code=304, headers=fields)
-        if self.compressed is not None and "gzip" in headers.get("accept-encoding", "")[:1024]:
-            return Response(self.compressed, headers={**fields, "Content-Encoding": "gzip"}, media_type=self.media_type)
-        return Response(self.body, headers=fields, media_type=self.media_type)
+        if not self.compressed:
+            return Response(self.kept, headers=fields, media_type=self.media_type)
+        if "gzip" in headers.get("accept-encoding", "")[:1024]:
+            return Response(self.kept, headers={**fields, "Content-Encoding": "gzip"}, media_type=self.media_type)
+        return Response(gzip.decompress(self.kept), headers=fields, media_type=self.media_type)
 
 
 class Page:
@@ -84,8 +87,8 @@ def _prepared(address: str, body: bytes) -> PageFile:
     small = len(body) < _COMPRESS_FROM_BYTES or (not media_type.startswith(_TEXT) and media_type != "text/javascript")
     digest = hashlib.sha256(body).hexdigest()[:32]
     return PageFile(
-        body=body,
-        compressed=None if small else gzip.compress(body, 9, mtime=0),
+        kept=body if small else gzip.compress(body, 9, mtime=0),
+        compressed=not small,
         media_type=f"{media_type}; charset=utf-8" if media_type.startswith(_TEXT) else media_type,
         etag=f'"{digest}"',
         cache_control=_FOR_EVER if _HASHED.match(address) else _ASK_FIRST,
