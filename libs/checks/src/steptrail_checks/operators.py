@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from steptrail_common.contracts.model import Json
 
-from steptrail_checks import json_schema
 from steptrail_checks.patterns import pattern
 from steptrail_checks.subjects import Source
 from steptrail_checks.values import as_datetime, as_number, as_seconds, is_of_type, same, shown
@@ -142,6 +141,8 @@ def _older(actual: Json, expected: Json, source: Source, from_text: bool, now: d
 
 
 def _conforms(actual: Json, expected: Json, source: Source, from_text: bool, now: datetime) -> bool:
+    from steptrail_checks import json_schema  # 3 MB of libraries, for what few processes ask
+
     if fault := json_schema.fault_of(actual, expected):
         raise NotComparable(fault)
     return True
