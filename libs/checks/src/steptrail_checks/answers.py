@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic_core import from_json
 from steptrail_common.contracts.workers import StepResult
 
 MOST = 10_000
@@ -30,6 +31,12 @@ class Answer:
         identity = (result.run_id, result.step_id, result.attempt, result.token)
         return cls(identity, result.model_dump_json(exclude_defaults=True).encode())
 
+    @classmethod
+    def read(cls, body: bytes) -> "Answer":
+        """The answer that travels as `body`."""
+        result = from_json(body)
+        return cls((result["run_id"], result["step_id"], result["attempt"], result["token"]), body)
+
     @property
     def token(self) -> str:
         return self.identity[3]
@@ -44,14 +51,15 @@ class Answers:
         self._most = most
         self._most_bytes = most_bytes
         self._monotonic = monotonic
-        self._known: OrderedDict[str, tuple[float, Answer]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        """Bodies alone: what names an answer stands in it, and beside it would take half as much again."""
         self._bytes = 0
 
     def keep(self, answer: Answer) -> None:
         """Remember it from now on; sending it again does not make it younger."""
         if answer.token in self._known:
             return
-        self._known[answer.token] = (self._monotonic(), answer)
+        self._known[answer.token] = (self._monotonic(), answer.body)
         self._bytes += len(answer.body)
         self._forget()
 
@@ -59,7 +67,7 @@ class Answers:
         """The answer to the request of this token, if it is known."""
         self._forget()
         found = self._known.get(token)
-        return found[1] if found else None
+        return Answer.read(found[1]) if found else None
 
     def _forget(self) -> None:
         """What is too old or too much, oldest first."""
@@ -69,5 +77,5 @@ class Answers:
             or self._bytes > self._most_bytes
             or next(iter(self._known.values()))[0] < too_old
         ):
-            _, (_, answer) = self._known.popitem(last=False)
-            self._bytes -= len(answer.body)
+            _, (_, body) = self._known.popitem(last=False)
+            self._bytes -= len(body)

@@ -301,10 +301,11 @@ async def test_an_answer_that_is_sent_again_has_the_identity_it_had(tmp_path: Pa
 async def test_what_a_worker_remembers_is_bounded() -> None:
     """By number, by bytes and by age, from the first answer on; what is forgotten is looked at again."""
     now = 0.0
-    answers = Answers(most=3, most_bytes=100, monotonic=lambda: now)
+    answers = Answers(most=3, most_bytes=1000, monotonic=lambda: now)
 
-    def answer(token: str, size: int = 10) -> Answer:
-        return Answer(("run-1", "s", 1, token), b"x" * size)
+    def answer(token: str, size: int = 100) -> Answer:
+        body = b'{"run_id":"run-1","step_id":"s","attempt":1,"token":"%s"}' % token.encode()
+        return Answer(("run-1", "s", 1, token), body.ljust(size))
 
     def known() -> set[str]:
         return {token for token in "abcdef" if answers.find(token)}
@@ -312,9 +313,9 @@ async def test_what_a_worker_remembers_is_bounded() -> None:
     for token in "abcd":
         answers.keep(answer(token))
     assert known() == set("bcd")
-    answers.keep(answer("e", size=90))
+    answers.keep(answer("e", size=900))
     assert known() == set("de")
-    answers.keep(answer("f", size=101))
+    answers.keep(answer("f", size=1001))
     assert known() == set()
     answers.keep(answer("a"))
     now = LASTS_SECONDS - 1
