@@ -1,6 +1,8 @@
 """SQL stores: addresses, moments, transactions."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -35,6 +37,18 @@ def test_other_addresses_are_refused(address: str) -> None:
     """With the two that are possible."""
     with pytest.raises(ConfigurationError, match=r"postgresql\+asyncpg"):
         open_engine(address)
+
+
+async def test_connections_of_sqlite_cache_little(tmp_path: Path) -> None:
+    """Each of a pool's connections has a cache of its own, filled by whatever is read through it."""
+    opened = open_engine(f"sqlite+aiosqlite:///{tmp_path}/x.db")
+    async with writing(opened) as connection:
+        await connection.run_sync(metadata.create_all)
+    async with reading(opened) as one, reading(opened) as other:
+        for connection in (one, other):
+            assert await connection.scalar(sa.text("PRAGMA cache_size")) == -512  # negative: KiB, not pages
+            assert await connection.scalar(sa.text("PRAGMA busy_timeout")) == 10_000
+    await opened.dispose()
 
 
 async def test_moments_keep_their_microseconds_and_order(engine: AsyncEngine) -> None:
@@ -148,6 +162,33 @@ async def test_migrations_run_once_and_later_ones_when_they_come(engine: AsyncEn
     _script(folder, "0002", "0001")
     await migrate(engine, service="sample", migrations=folder)
     assert {"made_by_0001", "made_by_0002"} <= await _tables(engine)
+
+
+FIRST_START = """
+import asyncio, sys
+from pathlib import Path
+from steptrail_common.database import migrate, open_engine
+
+async def main():
+    engine = open_engine(sys.argv[1])
+    await migrate(engine, service="sample", migrations=Path(sys.argv[2]))
+    await engine.dispose()
+
+asyncio.run(main())
+assert "alembic" in sys.modules
+print(*[name for name in sys.modules if name.startswith("pygments.lexers")])
+"""
+
+
+def test_who_migrates_keeps_no_lexers_in_memory(tmp_path: Path) -> None:
+    """What Alembic imports is never given back, so that it should be no more than migrations need."""
+    (folder := tmp_path / "scripts").mkdir()
+    _script(folder, "0001", None)
+    address = f"sqlite+aiosqlite:///{tmp_path}/first.db"
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_START, address, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
 
 
 @pytest.mark.req("NFR-012")
