@@ -197,7 +197,7 @@ def test_a_gateway_that_restarts_under_an_open_page(product: Product, page: Page
 @pytest.mark.req("FR-009")
 def test_eight_tabs_share_one_stream(product: Product, browser: Browser) -> None:
     """One browser asks for events once, and every tab shows the run; the next tab takes over when the first closes."""
-    with browsing(product, browser) as first:
+    with browsing(product, browser, reduced_motion="reduce") as first:
         expect(first.get_by_test_id("live")).to_have_text("live")
         asked: list[Page] = []
         first.context.on(
