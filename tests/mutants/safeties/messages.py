@@ -139,10 +139,17 @@ MUTANTS = (
     ),
     Mutant(
         "what is done acknowledges nothing that is not (RabbitMQ)",
-        f"{_COMMON}/bus/rabbitconsumer.py",
-        "            if outcome is Outcome.DONE and oldest == tags:\n",
-        "            if outcome is Outcome.DONE:\n",
+        f"{_COMMON}/bus/rabbitacks.py",
+        "        oldest = list(takewhile(handled.__contains__, self._unsettled))\n",
+        "        oldest = list(self._unsettled)\n",
         ("libs/common/tests/contract/test_bus_rabbitmq.py::test_what_is_done_acknowledges_nothing_that_is_not",),
+    ),
+    Mutant(
+        "who stops acknowledges what was handled (RabbitMQ)",
+        f"{_COMMON}/bus/rabbitconsumer.py",
+        "            await self._acknowledgements.send()\n",
+        "            pass\n",
+        ("libs/common/tests/contract/test_bus_rabbitmq.py::test_what_was_handled_at_the_end_comes_to_nobody_else",),
     ),
     Mutant(
         "a worker acknowledges after its result was confirmed",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import aio_pika
 import pytest
-from steptrail_common.bus import rabbitconsumer
+from steptrail_common.bus import rabbitacks, rabbitconsumer
 from steptrail_common.bus.port import Bus, Delivery, Destination, PublishFailed, Subscription
 from steptrail_common.bus.rabbitmq import RabbitBus
 from steptrail_common.errors import ConfigurationError, Unavailable
@@ -129,7 +129,10 @@ async def test_work_under_way_is_not_cancelled_by_a_lost_connection(cut_bus: Rab
 
 
 @pytest.mark.req("NFR-006")
-async def test_what_is_done_acknowledges_nothing_that_is_not(cut_bus: RabbitBus, proxy: TcpProxy) -> None:
+@pytest.mark.parametrize("concurrency", [3, 100], ids=["at once", "collected"])
+async def test_what_is_done_acknowledges_nothing_that_is_not(
+    cut_bus: RabbitBus, proxy: TcpProxy, concurrency: int
+) -> None:
     """Acknowledgements travel together, but never with that of an earlier message whose handler still works."""
     queue, never = queue_name(), asyncio.Event()
 
@@ -138,7 +141,7 @@ async def test_what_is_done_acknowledges_nothing_that_is_not(cut_bus: RabbitBus,
             await never.wait()
 
     got = Collector(first_one_hangs)
-    await cut_bus.subscribe(Subscription(queue, concurrency=3), got)
+    await cut_bus.subscribe(Subscription(queue, concurrency=concurrency), got)
     await cut_bus.publish([(Destination(queue=queue), message(text)) for text in ("slow", "quick", "quicker")])
     await eventually(lambda: sorted(got.texts) == ["quick", "quicker", "slow"])
     await asyncio.sleep(0.2)  # the acknowledgements are on their way
@@ -146,6 +149,49 @@ async def test_what_is_done_acknowledges_nothing_that_is_not(cut_bus: RabbitBus,
     await eventually(lambda: got.texts.count("slow") == 2)
     never.set()
     await depth(cut_bus, queue, 0)
+    assert sorted(got.texts) == ["quick", "quicker", "slow", "slow"]
+
+
+@pytest.mark.req("NFR-006")
+async def test_what_was_handled_at_the_end_comes_to_nobody_else(rabbitmq_url: str, bus: RabbitBus) -> None:
+    """A service that stops acknowledges what it collected for a moment."""
+    queue, got, later = queue_name(), Collector(), Collector()
+    stopping = RabbitBus(rabbitmq_url, name="test")
+    await stopping.start()
+    await stopping.subscribe(Subscription(queue, concurrency=100), got)
+    await bus.publish([(Destination(queue=queue), message(text)) for text in ("one", "two")])
+    await eventually(lambda: sorted(got.texts) == ["one", "two"])
+    await stopping.drain(1)
+    await stopping.close()
+    await bus.subscribe(Subscription(queue), later)
+    await bus.publish([(Destination(queue=queue), message("three"))])
+    await eventually(lambda: later.texts == ["three"])
+
+
+async def test_a_consumer_of_few_is_acknowledged_at_once(bus: RabbitBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one delivery at a time is taken, the next must not wait for acknowledgements to collect."""
+    monkeypatch.setattr(rabbitacks, "COLLECT_SECONDS", 3600)
+    queue, got = queue_name(), Collector()
+    await bus.subscribe(Subscription(queue), got)
+    await bus.publish([(Destination(queue=queue), message(text)) for text in ("one", "two", "three")])
+    await eventually(lambda: got.texts == ["one", "two", "three"])
+
+
+async def test_work_leaves_before_what_is_told_of_it(bus: RabbitBus) -> None:
+    """A request is not held up by events that were committed with it and stand before it."""
+    queue, topic = queue_name(), queue_name("topic")
+    arrived: list[str] = []
+
+    async def note(deliveries: Sequence[Delivery]) -> None:
+        arrived.extend(texts(deliveries))
+
+    await bus.subscribe(Subscription(queue), note)
+    await bus.subscribe(Subscription(queue_name("told"), (topic,), shared=False), note)
+    for _ in range(5):
+        arrived.clear()
+        await bus.publish([(Destination(topic=topic), message("told")), (Destination(queue=queue), message("work"))])
+        await eventually(lambda: len(arrived) == 2)
+        assert arrived == ["work", "told"]
 
 
 async def test_an_exclusive_queue_is_declared_again_and_the_gap_is_told(cut_bus: RabbitBus, proxy: TcpProxy) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from uuid import uuid4
 
 import structlog
@@ -20,6 +19,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource, Chann
 
 from steptrail_common.bus.dispatch import Arrival, Dispatcher, Outcome
 from steptrail_common.bus.port import DEAD_SUFFIX, DELIVERY_LIMIT, Delivery, Handler, Message, Subscription
+from steptrail_common.bus.rabbitacks import Acknowledgements
 from steptrail_common.bus.rabbitlink import LONGEST_PAUSE_SECONDS, Link
 from steptrail_common.contracts.workers import EVENTS_EXCHANGE
 from steptrail_common.errors import ConfigurationError, Unavailable
@@ -105,7 +105,7 @@ class Consumer:
         self._channel: AbstractChannel | None = None
         self._wire: WireChannel | None = None
         self._tag = f"{subscription.queue}.{uuid4().hex[:8]}"
-        self._unsettled: dict[int, None] = {}
+        self._acknowledgements: Acknowledgements | None = None
         self._task: asyncio.Task[None] | None = None
         self.ending = self.drained = False
 
@@ -161,7 +161,8 @@ class Consumer:
             channel.close_callbacks.add(lambda *_: lost.set())
             wire.on_consumer_cancel_callbacks.add(lambda _: lost.set())
             await channel.set_qos(prefetch_count=self._subscription.prefetch, timeout=CALL_TIMEOUT_SECONDS)
-            self._lost, self._channel, self._wire, self._unsettled = lost, channel, wire, {}
+            self._lost, self._channel, self._wire = lost, channel, wire
+            self._acknowledgements = Acknowledgements(wire, prefetch=self._subscription.prefetch)
             await wire.basic_consume(self.queue, self._receive, consumer_tag=self._tag, timeout=CALL_TIMEOUT_SECONDS)
         except BaseException:
             with contextlib.suppress(Exception):  # on a connection that is stuck the broker never confirms it
@@ -224,7 +225,7 @@ class Consumer:
     async def _receive(self, arrived: DeliveredMessage) -> None:
         """The broker's callback: only takes note."""
         tag, properties = arrived.delivery_tag, arrived.header.properties
-        if tag is None or arrived.channel is not self._wire:
+        if tag is None or arrived.channel is not self._wire or self._acknowledgements is None:
             return
         headers = dict(properties.headers or {})
         count = headers.pop("x-delivery-count", 0)
@@ -235,36 +236,26 @@ class Consumer:
             headers={key: value for key, value in headers.items() if isinstance(value, str)},
         )
         delivery = Delivery(message, arrived.routing_key or "", redelivered=bool(arrived.redelivered))
-        self._unsettled[tag] = None
+        self._acknowledgements.arrived(tag)
         earlier = count if isinstance(count, int) else 0
         self._dispatcher.offer(Arrival(delivery, earlier, _Receipt(arrived.channel, tag)))
 
     async def _settle(self, arrivals: Sequence[Arrival], outcome: Outcome) -> None:
-        wire = self._wire
+        acknowledgements = self._acknowledgements
         mine = {
             one.receipt.tag: one
             for one in arrivals
-            if isinstance(one.receipt, _Receipt) and one.receipt.channel is wire
+            if isinstance(one.receipt, _Receipt) and one.receipt.channel is self._wire
         }
-        tags = list(mine)
-        if wire is None or wire.is_closed or not tags:
+        if acknowledgements is None or acknowledgements.channel.is_closed or not mine:
             return  # delivered again by the broker; handlers drop what they know
-        oldest = list(islice(self._unsettled, len(tags)))
-        for tag in tags:
-            self._unsettled.pop(tag, None)
-        try:
-            if outcome is Outcome.DONE and oldest == tags:
-                await wire.basic_ack(tags[-1], multiple=True, wait=False)
-                return
-            for tag in tags:
-                if outcome is Outcome.DONE:
-                    await wire.basic_ack(tag, wait=False)
-                else:
-                    await wire.basic_nack(tag, requeue=outcome is Outcome.AGAIN, wait=False)
-                    if outcome is Outcome.PARKED:
-                        _log_parked(self.queue, mine[tag])
-        except Exception as error:
-            log.debug("settle_failed", queue=self.queue, error=repr(error))
+        if outcome is Outcome.DONE:
+            await acknowledgements.handled(mine)
+            return
+        await acknowledgements.return_now(list(mine), requeue=outcome is Outcome.AGAIN)
+        if outcome is Outcome.PARKED:
+            for one in mine.values():
+                _log_parked(self.queue, one)
 
     async def drain(self, timeout_seconds: float) -> None:
         self.ending = True
@@ -274,6 +265,8 @@ class Consumer:
             with contextlib.suppress(Exception):
                 await self._wire.basic_cancel(self._tag, timeout=CALL_TIMEOUT_SECONDS)
         await self._dispatcher.drain(timeout_seconds)
+        if self._acknowledgements is not None:
+            await self._acknowledgements.send()
         with contextlib.suppress(Exception):
             await self._abandon()
         self.drained = True
