@@ -138,6 +138,13 @@ MUTANTS = (
         (f"{_OUTBOX_TESTS}::test_a_relay_that_falls_behind_publishes_each_row_once",),
     ),
     Mutant(
+        "what is dropped while the table is read leaves soon",
+        _OUTBOX,
+        "                    pause = await self._poll()\n                    poll_at = time.monotonic() + pause",
+        "                    poll_at = time.monotonic() + await self._poll()",
+        (f"{_OUTBOX_TESTS}::test_what_is_dropped_while_a_full_table_is_read_leaves_soon",),
+    ),
+    Mutant(
         "what is done acknowledges nothing that is not (RabbitMQ)",
         f"{_COMMON}/bus/rabbitacks.py",
         "        oldest = list(takewhile(handled.__contains__, self._unsettled))\n",

@@ -185,7 +185,8 @@ class OutboxRelay:
                 if self._handed:
                     await self._publish_handed()
                 if self._all_wanted or self._behind or time.monotonic() >= poll_at:
-                    poll_at = time.monotonic() + await self._poll()
+                    pause = await self._poll()
+                    poll_at = time.monotonic() + pause  # from its end: it may last longer than what it asks for
                 failures = 0
             except (PublishFailed, Unavailable) as error:
                 failures += 1

@@ -323,6 +323,23 @@ async def test_a_relay_that_falls_behind_publishes_each_row_once(
     assert len(got.texts) == 2001
 
 
+async def test_what_is_dropped_while_a_full_table_is_read_leaves_soon(
+    engine: AsyncEngine, bus: FaultyBus, got: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long reading took: it does not wait for the patience towards other replicas."""
+    monkeypatch.setattr(outbox, "HANDED_OVER_MOST", 1)
+    bus.pause_seconds = 2 * outbox.SETTLING_SECONDS
+    relay = OutboxRelay(engine, OUTBOX, bus, patience_seconds=3600)
+    await put(engine, "first", "second")
+    await asyncio.sleep(1.2 * outbox.SETTLING_SECONDS)
+    relay.hand_over([(QUEUE, message("first")), (QUEUE, message("second"))])  # more than memory should hold
+    async with running(relay):
+        await eventually(lambda: len(got.texts) == 2)
+        await asyncio.sleep(1.5 * outbox.SETTLING_SECONDS)  # of the two for which their confirm is awaited
+        await handed_over(relay, engine, "third")
+        await eventually(lambda: got.texts[2:] == ["third"])
+
+
 async def test_an_unwoken_relay_finds_rows_of_a_dead_replica(
     engine: AsyncEngine, bus: FaultyBus, got: Collector
 ) -> None:
