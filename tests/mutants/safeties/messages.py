@@ -140,8 +140,8 @@ MUTANTS = (
     Mutant(
         "what is dropped while the table is read leaves soon",
         _OUTBOX,
-        "                    pause = await self._poll()\n                    poll_at = time.monotonic() + pause",
-        "                    poll_at = time.monotonic() + await self._poll()",
+        "await self._poll() + time.monotonic()",
+        "time.monotonic() + await self._poll()",
         (f"{_OUTBOX_TESTS}::test_what_is_dropped_while_a_full_table_is_read_leaves_soon",),
     ),
     Mutant(

@@ -185,8 +185,7 @@ class OutboxRelay:
                 if self._handed:
                     await self._publish_handed()
                 if self._all_wanted or self._behind or time.monotonic() >= poll_at:
-                    pause = await self._poll()
-                    poll_at = time.monotonic() + pause  # from its end: it may last longer than what it asks for
+                    poll_at = await self._poll() + time.monotonic()  # of its end: it may last longer than its pause
                 failures = 0
             except (PublishFailed, Unavailable) as error:
                 failures += 1
