@@ -154,7 +154,7 @@ MUTANTS = (
     Mutant(
         "a target is asked no more often than its rate",
         "libs/checks/src/steptrail_checks/politeness.py",
-        "            await self._rate.take(target, end)\n",
+        "                    await self._rate.take(target, end)\n",
         "",
         ("libs/checks/tests/unit/test_politeness.py::test_a_target_is_asked_no_more_often_than_its_rate",),
     ),

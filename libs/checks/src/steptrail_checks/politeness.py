@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -99,14 +99,25 @@ class Politeness:
             yield
             return
         end = self._monotonic() + PATIENCE_SECONDS
-        async with self._place(target, end):
-            await self._rate.take(target, end)
-            async with await self._breaker.watching(target, insist=insist):
-                token = _prepaid.set({target})
-                try:
-                    yield
-                finally:
-                    _prepaid.reset(token)
+        gate = self._gates.setdefault(target, _Gate(asyncio.Semaphore(self.concurrency)))
+        gate.users += 1
+        try:
+            await self._own_place(gate.slots, target, end)
+            try:
+                async with self._places.place(target, end) if self._counts.shared else nullcontext():
+                    await self._rate.take(target, end)
+                    async with await self._breaker.watching(target, insist=insist):
+                        token = _prepaid.set({target})
+                        try:
+                            yield
+                        finally:
+                            _prepaid.reset(token)
+            finally:
+                gate.slots.release()
+        finally:
+            gate.users -= 1
+            if not gate.users:
+                del self._gates[target]
 
     async def pace(self, target: str, end: float) -> None:
         """For every request of a check: waits until the rate allows it. The check's own turn was for the first one at
@@ -120,22 +131,6 @@ class Politeness:
     async def close(self) -> None:
         """Give back the store."""
         await self._counts.close()
-
-    @asynccontextmanager
-    async def _place(self, target: str, end: float) -> AsyncIterator[None]:
-        gate = self._gates.setdefault(target, _Gate(asyncio.Semaphore(self.concurrency)))
-        gate.users += 1
-        try:
-            await self._own_place(gate.slots, target, end)
-            try:
-                async with self._places.place(target, end):
-                    yield
-            finally:
-                gate.slots.release()
-        finally:
-            gate.users -= 1
-            if not gate.users:
-                del self._gates[target]
 
     async def _own_place(self, slots: asyncio.Semaphore, target: str, end: float) -> None:
         if not slots.locked():  # taken at once: a limit of time costs more than the place
@@ -155,8 +150,8 @@ class _Gate:
 
 
 class _SharedPlaces:
-    """The places at targets in the store that workers share. Without a store, and while it is away, nobody waits: then
-    each worker's own places hold."""
+    """The places at targets in the store that workers share. While it is away nobody waits: then each worker's own
+    places hold."""
 
     def __init__(self, counts: SharedCounts, limit: int, monotonic: Callable[[], float]) -> None:
         self._counts = counts
@@ -166,9 +161,6 @@ class _SharedPlaces:
     @asynccontextmanager
     async def place(self, target: str, end: float) -> AsyncIterator[None]:
         """The check goes inside. Raises `CheckFailed` (`target_busy`) when there is no place before `end`."""
-        if not self._counts.shared:
-            yield
-            return
         holder = uuid4().hex
         pause = _SHORTEST_PAUSE_SECONDS
         while (

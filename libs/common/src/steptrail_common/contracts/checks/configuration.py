@@ -6,7 +6,7 @@ its texts by their places, the plan asks what it touches, the editor gets its JS
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from operator import getitem
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args, get_origin
 from urllib.parse import urlsplit
@@ -155,6 +155,7 @@ def address_touch(method: str, url: str) -> Touch:
     return Touch("host", _host(url), f"{method} {url}")
 
 
+@lru_cache(maxsize=256)
 def _host(url: str) -> str:
     """`host:port` of an address; the expression it begins with if that is all that is known."""
     if url.startswith(OPEN):
