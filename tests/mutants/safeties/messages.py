@@ -160,8 +160,8 @@ MUTANTS = (
     ),
     Mutant(
         "a worker acknowledges after its result was confirmed",
-        _WORKER,
-        "            await ready.confirmed\n",
+        "libs/checks/src/steptrail_checks/results.py",
+        "        await ready.confirmed\n",
         "",
         (f"{_WORKER_TESTS}::test_without_a_confirm_the_request_comes_again",),
     ),

@@ -2,14 +2,13 @@
 
 A request is acknowledged only after its result was confirmed by the broker; a worker that dies in between gets the
 request delivered again elsewhere. A request that comes again to who has answered it gets the same answer again, without
-another look. Results that are ready at the same moment travel in one bundle, without waiting.
+another look.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeVar
 from uuid import uuid4
@@ -24,7 +23,6 @@ from steptrail_common.contracts.connections import TRIED_BY
 from steptrail_common.contracts.events import dedup_id
 from steptrail_common.contracts.workers import (
     HEARTBEATS_QUEUE,
-    RESULTS_QUEUE,
     Heartbeat,
     Lease,
     ProbeAnswer,
@@ -32,7 +30,6 @@ from steptrail_common.contracts.workers import (
     StepRequest,
     StepRequestBundle,
     StepResult,
-    StepResultBundle,
     request_queue,
 )
 from steptrail_common.errors import Unavailable
@@ -44,6 +41,7 @@ from steptrail_checks.attempt import Attempts
 from steptrail_checks.politeness import Politeness, request_target
 from steptrail_checks.port import CheckKind
 from steptrail_checks.reach import Reach
+from steptrail_checks.results import Results
 from steptrail_checks.slots import Slots
 
 IDLE_HEARTBEAT_SECONDS = 10.0
@@ -54,32 +52,9 @@ ANNOUNCE_SECONDS = 0.1
 WAITS_TOLD_SECONDS = 2.0
 """A check that waits for others of its target for so long says so in its run."""
 _VERSION = version("steptrail-checks")
-_BUNDLE = StepResultBundle(items=[]).model_dump_json().encode().replace(b"[]", b"[%b]")
-"""Around results that are JSON already."""
-MAX_BUNDLE_ITEMS = 40
-MAX_BUNDLE_BYTES = 1024 * 1024
-_PUBLISH_PAUSES_SECONDS = (0.1, 0.5, 2.0)
 
 log = structlog.get_logger()
 M = TypeVar("M", ProbeRequest, StepRequestBundle)
-
-
-@dataclass(slots=True)
-class _Ready:
-    """A result that waits for its confirm."""
-
-    answer: Answer
-    headers: dict[str, str]
-    confirmed: "asyncio.Future[None]"
-
-    def settle(self, failure: BaseException | None) -> None:
-        """Tell the attempt that waits, if it still does."""
-        if self.confirmed.done():
-            return
-        if failure is not None:
-            self.confirmed.set_exception(failure)
-        else:
-            self.confirmed.set_result(None)
 
 
 class WorkerLoop:
@@ -118,7 +93,7 @@ class WorkerLoop:
         self._told: set[str] = set()
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._changed = asyncio.Event()
-        self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
+        self._results = Results(bus)
         self._answers = Answers()
 
     async def start(self) -> None:
@@ -139,14 +114,8 @@ class WorkerLoop:
             requests, renewed_at = await self._next_beat(renewed_at)
 
     async def run_results(self) -> None:
-        """Publishes what is ready, as much at once as is there. Never returns."""
-        while True:
-            batch = [await self._ready.get()]
-            size = len(batch[0].answer.body)
-            while not self._ready.empty() and len(batch) < MAX_BUNDLE_ITEMS and size < MAX_BUNDLE_BYTES:
-                batch.append(self._ready.get_nowait())
-                size += len(batch[-1].answer.body)
-            await self._publish(batch)
+        """Publishes what is ready. Never returns."""
+        await self._results.run()
 
     async def check_bus(self) -> None:
         """Raises `Unavailable` while the broker is away: then no work arrives."""
@@ -270,9 +239,7 @@ class WorkerLoop:
                     answer = Answer.of(await self._checked(request, received))
                 self._told.add(request.token)  # it lasts no longer: its answer says so
                 self._answers.keep(answer)
-            ready = _Ready(answer, telemetry.inject({}), asyncio.get_running_loop().create_future())
-            self._ready.put_nowait(ready)
-            await ready.confirmed
+            await self._results.publish(answer)
         finally:
             del self._running[request.token], self._received[request.token], self._ends[request.token]
             self._begun.pop(request.token, None)
@@ -319,36 +286,6 @@ class WorkerLoop:
                 answer = ProbeAnswer(probe_id=probe.probe_id, keys=await attempts.keys(probe.keys))
         message = Message(answer.model_dump_json().encode(), dedup_id=dedup_id(probe.probe_id, "answer"))
         await self._bus.publish([(Destination(queue=probe.reply_to, reply=True), message)])
-
-    async def _publish(self, batch: Sequence[_Ready]) -> None:
-        """Confirm all or fail all: unconfirmed requests are delivered again, and the results' tokens make that safe."""
-        identity = [part for item in batch for part in item.answer.identity]
-        same_trace = len({item.headers.get("traceparent") for item in batch}) == 1
-        message = Message(
-            _BUNDLE % b",".join(item.answer.body for item in batch),
-            dedup_id=dedup_id(*identity, "result"),
-            headers=batch[0].headers if same_trace else {},
-        )
-        failure: BaseException | None = None
-        try:
-            await self._confirmed(message)
-        except PublishFailed as error:
-            failure = error
-        except BaseException as error:
-            failure = PublishFailed(f"publishing ended: {error!r}")
-            raise
-        finally:
-            for item in batch:
-                item.settle(failure)
-
-    async def _confirmed(self, message: Message) -> None:
-        for pause in _PUBLISH_PAUSES_SECONDS:
-            try:
-                return await self._bus.publish([(Destination(queue=RESULTS_QUEUE), message)])
-            except PublishFailed as error:
-                log.warning("result.unconfirmed", detail=str(error))
-                await asyncio.sleep(pause)
-        await self._bus.publish([(Destination(queue=RESULTS_QUEUE), message)])
 
 
 def _own_limit(kind: CheckKind, concurrency: int) -> int:
