@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 Figures = dict[str, dict[str, float]]
+FLOOR_CPU_MS = 1.7
+"""Processor time per step of the same floor on the machine on which the targets were set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ def _plain(of: str, figure: str) -> Callable[[Figures], float]:
     return lambda found: found[of][figure]
 
 
+def _cpu_there(found: Figures) -> float:
+    """Scaled by the floor's, since a slower machine takes more for both."""
+    return found["core"]["cpu_ms_per_step"] * FLOOR_CPU_MS / found["floor"]["cpu_ms_per_step"]
+
+
 TARGETS = (
     Target("P1 orchestrator and worker beside Celery", _ratio("core", "celery"), 2.5),
     Target("P1 orchestrator and worker beside DBOS", _ratio("core", "dbos"), 5),
@@ -40,7 +47,7 @@ TARGETS = (
         _ratio("core", "core", "queued_steps_per_second", "steps_per_second"),
         0.9,
     ),
-    Target("P5 processor time per step", _plain("core", "cpu_ms_per_step"), 1.2, "ms", most=True),
+    Target("P5 processor time per step, on the machine of the target", _cpu_there, 1.2, "ms", most=True),
     Target("P6 delivered to a thousand browsers", _plain("streams", "delivered"), 1),
     Target("P6 from commit to the browser, 99 of 100", _plain("streams", "p99_ms"), 60, "ms", most=True),
     Target("P6 the gateway's processor time", _plain("streams", "cpu_us_per_delivery"), 25, "µs", most=True),
