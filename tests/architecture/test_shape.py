@@ -22,8 +22,8 @@ ROOMS = {
 EVERYWHERE = {"__init__", "__main__", "service", "config", "adapters"}
 
 COMMON_BUDGETS = {
-    "bus": 950,
-    "guards": 650,
+    "bus": 960,
+    "guards": 640,
     "core": 1725,
 }
 """Lines of code in common, without contracts and testing: the port of the bus with its two adapters; the guards of what

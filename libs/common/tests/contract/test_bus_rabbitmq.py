@@ -177,6 +177,16 @@ async def test_a_consumer_of_few_is_acknowledged_at_once(bus: RabbitBus, monkeyp
     await eventually(lambda: got.texts == ["one", "two", "three"])
 
 
+@pytest.mark.req("NFR-006")
+async def test_what_another_replica_published_is_counted_by_name(bus: RabbitBus, cut_bus: RabbitBus) -> None:
+    """Who has not published to a queue must not take it for empty; one that nobody knows yet is."""
+    queue, new = queue_name(), queue_name()
+    await bus.publish([(Destination(queue=queue), message(str(n))) for n in range(3)])
+    await depth(bus, queue, 3)
+    found = await cut_bus.queue_depths([queue, new])
+    assert (found[queue], found[new]) == (3, 0)
+
+
 async def test_work_leaves_before_what_is_told_of_it(bus: RabbitBus) -> None:
     """A request is not held up by events that were committed with it and stand before it."""
     queue, topic = queue_name(), queue_name("topic")

@@ -189,7 +189,7 @@ async def list_workers(*, reader: RunReader, live_seconds: float) -> list[Worker
 async def list_queues(*, reader: RunReader, bus: Bus, live_seconds: float) -> list[QueueState]:
     """How much work waits per check type, and how many living workers take it."""
     try:
-        depths: Mapping[str, int] = await bus.queue_depths()
+        depths: Mapping[str, int] = await bus.queue_depths(list(map(request_queue, work_types())))
     except SteptrailError:
         depths = {}
     workers = await list_workers(reader=reader, live_seconds=live_seconds)

@@ -5,7 +5,7 @@ One `InProcessBroker` holds the queues; each service has its own `InProcessBus` 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -216,5 +216,5 @@ class InProcessBus:
     def healthy(self) -> bool:
         return self._open
 
-    async def queue_depths(self) -> dict[str, int]:
+    async def queue_depths(self, queues: Collection[str] = ()) -> dict[str, int]:
         return self._broker.depths()

@@ -6,7 +6,7 @@ A message is acknowledged after its handler returned; a handler that raises gets
 `delivery_limit` times, then it is parked in the dead-letter queue `<queue>.dead`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -126,5 +126,6 @@ class Bus(Protocol):
     def healthy(self) -> bool:
         """Whether the connection stands now."""
 
-    async def queue_depths(self) -> dict[str, int]:
-        """Messages ready per known queue, for metrics and the worker page."""
+    async def queue_depths(self, queues: Collection[str] = ()) -> dict[str, int]:
+        """Messages ready in the queues this bus published to or takes from, if they still exist, and in these queues of
+        work, which others may have published to and which are declared for it. Raises `Unavailable`."""

@@ -5,7 +5,7 @@ acknowledgements.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import count
 from typing import cast
 from uuid import uuid4
@@ -202,7 +202,13 @@ class RabbitBus:
             self._publishing.up and self._consuming.up and all(one.consuming or one.ending for one in self._consumers)
         )
 
-    async def queue_depths(self) -> dict[str, int]:
+    async def queue_depths(self, queues: Collection[str] = ()) -> dict[str, int]:
+        for queue in set(queues) - self._known.keys():
+            try:
+                await self._declare(queue)
+            except Exception as error:
+                raise Unavailable(f"RabbitMQ does not say how long {queue} is: {error!r}") from error
+            self._known[queue] = None
         exclusive = {consumer.queue for consumer in self._consumers if not consumer.shared}
         names = [
             name

@@ -131,8 +131,8 @@ class FaultyBus:
     def healthy(self) -> bool:
         return self._bus.healthy()
 
-    async def queue_depths(self) -> dict[str, int]:
-        return await self._bus.queue_depths()
+    async def queue_depths(self, queues: Collection[str] = ()) -> dict[str, int]:
+        return await self._bus.queue_depths(queues)
 
 
 def faulty_store(store: T, faults: Faults, methods: Collection[str]) -> T:

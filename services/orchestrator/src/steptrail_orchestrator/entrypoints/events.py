@@ -78,6 +78,9 @@ async def subscribe_replays(bus: Bus, *, reader: RunReader, schedules: ScheduleS
 
 
 async def empty_queues(bus: Bus) -> frozenset[str]:
-    """Check types for which nothing waits at the broker. Raises `Unavailable` when it does not say."""
-    depths = await bus.queue_depths()
+    """Check types for which nothing waits at the broker. Raises `Unavailable` when it does not say.
+
+    All are asked about by name: requests of another replica wait there too.
+    """
+    depths = await bus.queue_depths(list(map(request_queue, work_types())))
     return frozenset(kind for kind in work_types() if not depths.get(request_queue(kind), 0))
