@@ -99,11 +99,12 @@ async def of_product(product: Product, chromium: str | None, *, runs: int, round
 
 
 async def of_floor(servers: Servers, *, runs: int, rounds: int) -> dict[str, float]:
-    urls = servers.get(RABBITMQ).url, servers.get(POSTGRES).url
-    before = time.process_time()  # the loop runs here
-    many = [await floor.measure(*urls, runs=runs, steps=STEPS) for _ in range(rounds)]
-    spent = time.process_time() - before
-    alone = await floor.measure(*urls, runs=1, steps=50)
+    async with floor.bare_loop(servers.get(RABBITMQ).url, servers.get(POSTGRES).url) as bare:
+        await bare.steps_per_second(runs=10, steps=STEPS)
+        before = bare.cpu_seconds()
+        many = [await bare.steps_per_second(runs=runs, steps=STEPS) for _ in range(rounds)]
+        spent = bare.cpu_seconds() - before
+        alone = await bare.steps_per_second(runs=1, steps=50)
     return {
         "steps_per_second": statistics.median(many),
         "overhead_per_step_ms": 1000 / alone,

@@ -19,10 +19,15 @@ async def measure(running: core.Core, servers: Servers) -> dict[str, float]:
     bus_url, server_url = servers.get(RABBITMQ).url, servers.get(POSTGRES).url
     database_url = await core.new_database(server_url)
 
-    async def two_rows(runs: int) -> list[float]:
-        return [1000 / await floor.measure(bus_url, server_url, runs=1, steps=runs * STEPS)]
+    async with (
+        core.alone(running) as ours,
+        floor.bare_loop(bus_url, server_url) as bare,
+        promise.bare_loop(bus_url, database_url, steps=STEPS) as same_rows,
+    ):
 
-    async with core.alone(running) as ours, promise.bare_loop(bus_url, database_url, steps=STEPS) as same_rows:
+        async def two_rows(runs: int) -> list[float]:
+            return [1000 / await bare.steps_per_second(runs=1, steps=runs * STEPS)]
+
         found: dict[str, list[float]] = {"core": [], "floor": [], "promise": []}
         for number in range(ROUNDS + 1):
             for name, gaps in (("core", ours), ("floor", two_rows), ("promise", same_rows)):

@@ -9,9 +9,10 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 import structlog
 from opentelemetry import context, propagate, trace
@@ -63,6 +64,7 @@ _SECRET_KEY = re.compile(
 _USERINFO = re.compile(r"(\w+://)[^/\s:@]*:[^/\s@]+@")
 _MAX_REDACT_DEPTH = 6
 _CARRIED = ("traceparent", "tracestate", "baggage")
+_HEADERS = context.create_key("steptrail-headers")
 _LOUD = ("uvicorn", "aio_pika", "aiormq", "asyncio", "scrapy", "twisted", "alembic", "pymongo", "httpx2", "httpcore2")
 
 log = structlog.get_logger()
@@ -192,55 +194,74 @@ def flush(timeout_seconds: float = 2.0) -> None:
         _provider.force_flush(int(timeout_seconds * 1000))
 
 
-@contextmanager
 def span(
     name: str, *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int | float | bool | None
-) -> Iterator[trace.Span]:
+) -> AbstractContextManager[trace.Span]:
     """A span under the current one; attributes get the prefix `steptrail.`, those that are None are left out."""
     if not _sampler.seen:
-        with _unseen() as current:
-            yield current
-        return
+        current = trace.get_current_span()
+        # Whoever records behind this process hangs its span under one that is recorded, not under one that nobody saw.
+        return nullcontext(current) if current.get_span_context().is_valid else _unseen()
     named = {f"steptrail.{key}": value for key, value in attributes.items() if value is not None}
-    with _tracer().start_as_current_span(name, kind=kind, attributes=named) as current:
-        yield current
+    return _tracer().start_as_current_span(name, kind=kind, attributes=named)
 
 
 @contextmanager
 def _unseen() -> Iterator[trace.Span]:
     """A span that nobody will see: only ids, for logs and headers, at a third of what the SDK takes to drop one."""
-    parent, ids = trace.get_current_span().get_span_context(), tracer_provider().id_generator
-    trace_id = parent.trace_id if parent.is_valid else ids.generate_trace_id()
-    own = trace.SpanContext(trace_id, ids.generate_span_id(), is_remote=False, trace_state=parent.trace_state)
+    ids = tracer_provider().id_generator
+    own = trace.SpanContext(ids.generate_trace_id(), ids.generate_span_id(), is_remote=False)
     current = trace.NonRecordingSpan(own)
-    token = context.attach(trace.set_span_in_context(current))
-    try:
+    with _Attached(trace.set_span_in_context(current)):
         yield current
-    finally:
-        context.detach(token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """With a message: the span it was sent under, and how the next message says so."""
+
+    span: trace.Span
+    headers: Mapping[str, str]
+
+
+class _Attached:
+    """A context that is the current one for the length of the block."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, attached: context.Context) -> None:
+        self._context = attached
+
+    def __enter__(self) -> None:
+        self._token = context.attach(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)
 
 
 def inject(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers plus the current trace context (`traceparent`); unchanged outside of any span."""
+    current = context.get_current()
+    came = cast("_Came | None", current.get(_HEADERS))
+    if came is not None and trace.get_current_span(current) is came.span:
+        return {**headers, **came.headers}
     carrier = dict(headers)
-    propagate.inject(carrier)
+    propagate.inject(carrier, current)
     return carrier
 
 
-@contextmanager
-def extracted(headers: Mapping[str, str]) -> Iterator[None]:
+def extracted(headers: Mapping[str, str]) -> AbstractContextManager[None]:
     """Continue the trace the headers name, for the length of the block."""
-    token = context.attach(_carried(*(headers.get(name) for name in _CARRIED)))
-    try:
-        yield
-    finally:
-        context.detach(token)
+    return _Attached(_carried(*map(headers.get, _CARRIED)))
 
 
 @lru_cache(maxsize=1024)
 def _carried(*values: str | None) -> context.Context:
-    """Read once for all messages of a run, which carry the same."""
-    return propagate.extract({name: value for name, value in zip(_CARRIED, values, strict=True) if value is not None})
+    """Read once for all messages of a run, which carry the same; with what goes on while no span is between."""
+    found = propagate.extract({name: value for name, value in zip(_CARRIED, values, strict=True) if value is not None})
+    onward: dict[str, str] = {}
+    propagate.inject(onward, found)
+    return context.set_value(_HEADERS, _Came(trace.get_current_span(found), onward), found)
 
 
 def redact(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,9 +5,9 @@ acknowledgements.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
 from itertools import count
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import structlog
@@ -116,8 +116,9 @@ class RabbitBus:
         # The wire channel: it alone can send without waiting for each message to be flushed.
         channel = cast(WireChannel, await (await self._publish_channel()).get_underlay_channel())
         pauses = 2 if len(outgoing) <= FEW else 0
-        sending = (self._send_one(channel, item, pauses if number else 0) for number, item in enumerate(outgoing))
-        results = await asyncio.gather(*sending, return_exceptions=True)
+        results = await _results(
+            self._send_one(channel, item, pauses if number else 0) for number, item in enumerate(outgoing)
+        )
         returned = []
         for item, result in zip(outgoing, results, strict=True):
             if isinstance(result, PublishError):
@@ -229,6 +230,23 @@ class RabbitBus:
             return None
         except Exception as error:
             raise Unavailable(f"RabbitMQ does not say how long its queues are: {error!r}") from error
+
+
+async def _results(sending: Iterable[Coroutine[Any, Any, None]]) -> Sequence[BaseException | None]:
+    """What became of each: None or what it raised. One alone needs no task of its own."""
+    first, *others = sending
+    if others:
+        found: list[BaseException | None] = await asyncio.gather(first, *others, return_exceptions=True)
+        return found
+    try:
+        await first
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        return [error]  # the client cancels what waits for a confirm when its channel closes
+    except Exception as error:
+        return [error]
+    return [None]
 
 
 def _in_turn(outgoing: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
