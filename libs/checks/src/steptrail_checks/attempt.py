@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -40,7 +41,7 @@ from steptrail_checks.port import (
     OpenedConnection,
     Preparing,
 )
-from steptrail_checks.sharing import Begun, Flights, sharing_key
+from steptrail_checks.sharing import Begun, Flights, shares, sharing_key
 from steptrail_checks.values import spoken_seconds
 
 CANCEL_GRACE_SECONDS = 2.0
@@ -160,11 +161,10 @@ class Attempts:
                 begun()
                 return await _limited(self._kind.check(context()), request.timeout_seconds)
 
-        key = None if insist else sharing_key(request)
-        if key is None:
+        if insist or not shares(request):
             observation = await look(begun)
         else:
-            observation, joined = await self._flights.join(key, look, begun)
+            observation, joined = await self._flights.join(partial(sharing_key, request), look, begun)
             if joined:
                 telemetry.SHARED_CHECKS.labels(request.check.work).inc()
                 observation = replace(observation, findings=[*observation.findings, SHARED])

@@ -40,15 +40,22 @@ class _Ready:
 
 
 class Results:
-    """Of one worker. `run` publishes in the background what `publish` is given."""
+    """Of one worker. `run` publishes in the background what comes together."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._ready: asyncio.Queue[_Ready] = asyncio.Queue()
 
-    async def publish(self, answer: Answer) -> None:
-        """Returns when the broker has confirmed it. Raises PublishFailed: whether it arrived is unknown."""
-        ready = _Ready(answer, telemetry.inject({}), asyncio.get_running_loop().create_future())
+    async def publish(self, answer: Answer, *, alone: bool = False) -> None:
+        """Returns when the broker has confirmed it. Raises PublishFailed: whether it arrived is unknown.
+
+        `alone`: nothing is under way whose result could come along, so it goes at once.
+        """
+        headers = telemetry.inject({})
+        if alone:
+            await self._confirmed(_message([(answer, headers)]))
+            return
+        ready = _Ready(answer, headers, asyncio.get_running_loop().create_future())
         self._ready.put_nowait(ready)
         await ready.confirmed
 
@@ -64,16 +71,9 @@ class Results:
 
     async def _publish(self, batch: Sequence[_Ready]) -> None:
         """Confirm all or fail all: unconfirmed requests are delivered again, and the results' tokens make that safe."""
-        identity = [part for item in batch for part in item.answer.identity]
-        same_trace = len({item.headers.get("traceparent") for item in batch}) == 1
-        message = Message(
-            _BUNDLE % b",".join(item.answer.body for item in batch),
-            dedup_id=dedup_id(*identity, "result"),
-            headers=batch[0].headers if same_trace else {},
-        )
         failure: BaseException | None = None
         try:
-            await self._confirmed(message)
+            await self._confirmed(_message([(item.answer, item.headers) for item in batch]))
         except PublishFailed as error:
             failure = error
         except BaseException as error:
@@ -91,3 +91,14 @@ class Results:
                 log.warning("result.unconfirmed", detail=str(error))
                 await asyncio.sleep(pause)
         await self._bus.publish([(Destination(queue=RESULTS_QUEUE), message)])
+
+
+def _message(answers: Sequence[tuple[Answer, dict[str, str]]]) -> Message:
+    """The bundle of these answers, each with the headers of its trace."""
+    headers = answers[0][1]
+    same_trace = all(other.get("traceparent") == headers.get("traceparent") for _, other in answers)
+    return Message(
+        _BUNDLE % b",".join(answer.body for answer, _ in answers),
+        dedup_id=dedup_id(*(part for answer, _ in answers for part in answer.identity), "result"),
+        headers=headers if same_trace else {},
+    )

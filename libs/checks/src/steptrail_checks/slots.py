@@ -40,6 +40,7 @@ class Slots:
     ) -> None:
         """`count`: in all; `kinds`: of each kind, at most `count`; `per_target`: at most, where more are left free."""
         self._free = count
+        self._limits = dict(kinds)
         self._free_of = dict(kinds)
         self._per_target = per_target
         self._monotonic = monotonic
@@ -71,6 +72,10 @@ class Slots:
 
     def _kept_by(self, kind: str, target: str) -> bool:
         return self._may(kind, None) and not self._may(kind, target)
+
+    def busy(self, kind: str) -> int:
+        """Checks of a kind that have a slot."""
+        return self._limits[kind] - self._free_of[kind]
 
     def waiting(self, kind: str) -> int:
         """Checks of a kind that wait for a slot."""

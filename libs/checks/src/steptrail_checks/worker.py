@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from typing import TypeVar
 from uuid import uuid4
@@ -83,7 +84,9 @@ class WorkerLoop:
         self._worker_id = worker_id
         self._concurrency = concurrency
         self._limits = {kind.type: _own_limit(kind, concurrency) for kind in kinds}
-        self._slots = Slots(concurrency, self._limits, per_target=polite.concurrency)
+        self._slots = slots = Slots(concurrency, self._limits, per_target=polite.concurrency)
+        for kind in self._limits:
+            telemetry.labelled(telemetry.WORKER_BUSY, kind).set_function(partial(slots.busy, kind))
         self._reach = Reach(bus, self._slots, self._limits, self._handle)
         self._reaching: asyncio.Task[None] | None = None
         self._running: dict[str, StepRequest] = {}
@@ -229,6 +232,7 @@ class WorkerLoop:
         logged = structlog.contextvars.bind_contextvars(
             run_id=request.run_id, step_id=request.step_id, attempt=request.attempt
         )
+        result: StepResult | None = None
         try:
             answer = self._answers.find(request.token)
             if answer is not None:
@@ -236,11 +240,14 @@ class WorkerLoop:
                 log.info("request.answered_again")
             else:
                 async with self._slots.slot(request.check.work, request_target(request)):
-                    answer = Answer.of(await self._checked(request, received))
+                    result = await self._checked(request, received)
+                answer = Answer.of(result)
                 self._told.add(request.token)  # it lasts no longer: its answer says so
                 self._answers.keep(answer)
-            await self._results.publish(answer)
+            await self._results.publish(answer, alone=len(self._running) == 1)
         finally:
+            if result is not None:  # counted when its answer has left, which a run waits for
+                _count(request.check.work, result)
             del self._running[request.token], self._received[request.token], self._ends[request.token]
             self._begun.pop(request.token, None)
             structlog.contextvars.reset_contextvars(**logged)
@@ -253,21 +260,8 @@ class WorkerLoop:
 
     async def _checked(self, request: StepRequest, received: float) -> StepResult:
         kind = request.check.work
-        with (
-            telemetry.span("check", run_id=request.run_id, step_id=request.step_id, check_type=kind),
-            telemetry.labelled(telemetry.WORKER_BUSY, kind).track_inprogress(),
-        ):
-            result = await self._attempts[kind].run(request, received, lambda: self._begin(request))
-        telemetry.labelled(telemetry.STEP_SECONDS, kind).observe(result.duration_seconds)
-        log.info(
-            "check.ended",
-            check_type=kind,
-            ok=result.ok,
-            failure_class=result.failure_class,
-            reason=result.reason,
-            seconds=round(result.duration_seconds, 4),
-        )
-        return result
+        with telemetry.span("check", run_id=request.run_id, step_id=request.step_id, check_type=kind):
+            return await self._attempts[kind].run(request, received, lambda: self._begin(request))
 
     async def _answer(self, probe: ProbeRequest, received: float) -> None:
         """A trial that is not recorded: no lease, no result queue, the answer goes to the asker."""
@@ -286,6 +280,18 @@ class WorkerLoop:
                 answer = ProbeAnswer(probe_id=probe.probe_id, keys=await attempts.keys(probe.keys))
         message = Message(answer.model_dump_json().encode(), dedup_id=dedup_id(probe.probe_id, "answer"))
         await self._bus.publish([(Destination(queue=probe.reply_to, reply=True), message)])
+
+
+def _count(kind: str, result: StepResult) -> None:
+    telemetry.labelled(telemetry.STEP_SECONDS, kind).observe(result.duration_seconds)
+    log.info(
+        "check.ended",
+        check_type=kind,
+        ok=result.ok,
+        failure_class=result.failure_class,
+        reason=result.reason,
+        seconds=round(result.duration_seconds, 4),
+    )
 
 
 def _own_limit(kind: CheckKind, concurrency: int) -> int:

@@ -12,7 +12,7 @@ from steptrail_checks.attempt import SHARED, Attempts
 from steptrail_checks.circuit import FAILURES_IN_A_ROW, REST_SECONDS
 from steptrail_checks.politeness import PATIENCE_SECONDS, Politeness, target_of
 from steptrail_checks.port import CheckContext, CheckFailed, Observation, OpenedConnection
-from steptrail_checks.sharing import sharing_key
+from steptrail_checks.sharing import shares
 from steptrail_checks.subjects import HttpSubject
 from steptrail_common.contracts.catalog import ConnectionRights
 from steptrail_common.contracts.connections import (
@@ -445,8 +445,8 @@ async def test_what_differs_is_looked_at_by_itself(tmp_path: Path, changed: dict
 )
 def test_what_has_an_effect_is_never_shared(check: dict[str, Any]) -> None:
     """Two orders must be two requests."""
-    assert sharing_key(request(check)) is None
-    assert sharing_key(request()) is not None
+    assert not shares(request(check))
+    assert shares(request())
 
 
 async def test_who_waits_for_a_look_that_is_given_up_looks_instead(tmp_path: Path) -> None:
