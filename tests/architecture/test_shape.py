@@ -22,9 +22,9 @@ ROOMS = {
 EVERYWHERE = {"__init__", "__main__", "service", "config", "adapters"}
 
 COMMON_BUDGETS = {
-    "bus": 960,
-    "guards": 640,
-    "core": 1725,
+    "bus": 975,
+    "guards": 605,
+    "core": 1745,
 }
 """Lines of code in common, without contracts and testing: the port of the bus with its two adapters; the guards of what
 goes out (egress, sealing, evidence); everything else that each service starts from."""

@@ -241,6 +241,32 @@ async def test_concurrency_is_limited_and_ready_results_travel_together(tmp_path
     assert max(desk.bundles) > 1
 
 
+@pytest.mark.req("IR-5")
+async def test_a_worker_says_how_many_checks_it_runs(tmp_path: Path) -> None:
+    """Of each kind, while they run; what has ended is counted with its time."""
+    busy = telemetry.WORKER_BUSY.labels("api_call").collect
+    ended = telemetry.STEP_SECONDS.labels("api_call").collect
+    may_end = asyncio.Event()
+
+    async def wait(context: CheckContext) -> Observation:
+        await may_end.wait()
+        return seen()
+
+    def value(samples: Any, suffix: str = "") -> float:
+        (metric,) = samples()
+        return next(float(sample.value) for sample in metric.samples if sample.name.endswith(suffix))
+
+    async with worker(wait, tmp_path) as desk:
+        before = value(ended, "_count")
+        await desk.send(
+            *(request(f"t{n}", check={"type": "api_call", "url": f"https://s{n}.example/"}) for n in (1, 2))
+        )
+        await until(lambda: value(busy) == 2)
+        may_end.set()
+        await until(lambda: len(desk.results) == 2 and value(busy) == 0)
+        await until(lambda: value(ended, "_count") == before + 2)
+
+
 async def test_a_repeated_request_joins_the_attempt_under_way(tmp_path: Path) -> None:
     """The broker may deliver twice; the target is not asked twice at the same time."""
     calls = 0

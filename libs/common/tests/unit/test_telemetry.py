@@ -112,6 +112,25 @@ def test_a_service_with_a_collector_records_also_behind_one_without(
 
 
 @pytest.mark.req("IR-5")
+def test_a_service_without_a_collector_is_no_gap_in_a_trace(
+    spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the next service records hangs under what the one before recorded, not under a span that nobody saw."""
+    with telemetry.span("send"):
+        sent = telemetry.inject({})
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(telemetry._sampler, "seen", False)
+        with telemetry.extracted(sent), telemetry.span("pass on"):
+            passed = telemetry.inject({"kept": "yes"})
+    assert passed == {"kept": "yes", **sent}
+    with telemetry.extracted(passed), telemetry.span("receive"):
+        pass
+    first, last = spans.get_finished_spans()
+    assert last.parent is not None
+    assert last.parent.span_id == first.context.span_id
+
+
+@pytest.mark.req("IR-5")
 def test_a_trace_goes_on_behind_a_message(lines: Lines, spans: InMemorySpanExporter) -> None:
     """What the headers carry is enough for the receiver to be part of the same trace, logs included."""
     with telemetry.span("send", run_id="r1", missing=None):
