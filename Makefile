@@ -5,6 +5,9 @@ PYTHON := .venv/bin/python
 UI := services/gateway/ui
 SOURCES := $(wildcard libs/*/src services/*/src deploy/*/src)
 
+# Python keeps its byte code, whatever the shell says: every start would compile our own modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Words after the verb's own work, e.g. `make test ARGS="-k outbox"` or `make up ARGS="--port 9000"`.
 ARGS ?=
 

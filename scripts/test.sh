@@ -2,7 +2,6 @@
 # The whole test suite: the page's unit tests, then everything in Python against real servers. Extra words go to pytest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-unset PYTHONDONTWRITEBYTECODE  # the tests start dozens of Python processes; compiling every module each time doubles it
 FEW=3  # so many failures may be the machine's; more are not
 page=0
 # What one test server is made of comes while the page is tested: the first time it takes as long as half a test's limit.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx2
 from steptrail_catalog.config import Settings as CatalogSettings
 from steptrail_catalog.service import build as build_catalog
+from steptrail_common import cel
 from steptrail_common.bus import InProcessBroker, connect
 from steptrail_common.bus.port import Bus
 from steptrail_common.service import Service, require_plugins, running
@@ -75,6 +76,7 @@ class Embedded:
             stop=[stack.aclose, *self.gateway.stop],
             checks=self.gateway.checks,
             before_shutdown=self.gateway.before_shutdown,
+            ahead=[work for service in (self.gateway, *self.others) for work in service.ahead] + [cel.load],
         )
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import httpx2
 import uvloop
-from steptrail_common import cel, telemetry
+from steptrail_common import telemetry
 from steptrail_common.service import serve
 from steptrail_gateway.service import create_api_token, create_sign_in_link
 
@@ -55,7 +55,6 @@ async def _welcome(
 ) -> None:
     """Once requests are answered: install the demo, leave a token for the command line, print the sign-in link."""
     port = await ready.get()
-    gc.freeze()  # what the start made stays for good: the collector need not look at it again
     gc.enable()
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{port}"
@@ -63,7 +62,6 @@ async def _welcome(
         await install(embedded.catalog, shop_url, options.data.demo)
     options.data.write_access(url, await _command_line_token(options, embedded))
     announce(url, url + await create_sign_in_link(embedded.gateway, ADMINISTRATOR))
-    await asyncio.to_thread(cel.load)  # the first check need not wait for it
 
 
 async def _command_line_token(options: Options, embedded: Embedded) -> str:

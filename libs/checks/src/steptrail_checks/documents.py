@@ -5,10 +5,8 @@ Every function here takes hostile input: wrong character sets, entity bombs, dep
 
 import json
 import math
-from functools import lru_cache
 from typing import Any
 
-import jsonpath
 from cssselect import SelectorError
 from lxml import etree
 from lxml import html as lxml_html
@@ -16,7 +14,6 @@ from parsel import Selector
 from steptrail_common.contracts.model import FailureClass, Json
 from w3lib.encoding import html_to_unicode, http_content_type_encoding
 
-from steptrail_checks.patterns import pattern
 from steptrail_checks.port import CheckFailed
 
 MAX_MATCHES = 10_000
@@ -147,27 +144,17 @@ def visible_text(document: Selector) -> str:
     return " ".join(" ".join(parts).split())
 
 
-@lru_cache(maxsize=256)
-def _json_path(path: str) -> Any:
-    if len(path) > MAX_PATH_CHARACTERS:
-        raise selector_error(path, f"longer than {MAX_PATH_CHARACTERS} characters")
-    try:
-        return _ENVIRONMENT.compile(path)
-    except (jsonpath.JSONPathError, RecursionError) as error:
-        raise selector_error(path, str(error)) from error
-
-
 def find_json(document: Json, path: str) -> list[Json]:
     """Values an RFC 9535 path finds, at most `MAX_MATCHES`. Raises `CheckFailed` (`selector_error`)."""
-    found: list[Json] = []
-    try:
-        for match in _json_path(path).finditer(document):
-            found.append(match.obj)
-            if len(found) > MAX_MATCHES:
-                raise selector_error(path, f"it finds more than {MAX_MATCHES} values")
-    except (jsonpath.JSONPathError, RecursionError) as error:
-        raise selector_error(path, str(error) or "nested too deep") from error
+    found: list[Json] = json_paths().find(document, path)
     return found
+
+
+def json_paths() -> Any:
+    """The module of JSON paths, loaded at the first one: its library compiles its grammar while it loads."""
+    from steptrail_checks import json_paths as module
+
+    return module
 
 
 def selector_error(selector: str, detail: str) -> CheckFailed:
@@ -177,29 +164,3 @@ def selector_error(selector: str, detail: str) -> CheckFailed:
         f"the selector {selector[:80]!r} is wrong: {detail[:200]}",
         reason="selector_error",
     )
-
-
-class _LinearMatch(jsonpath.function_extensions.FilterFunction):
-    """RFC 9535's `match` and `search` with RE2, so that no filter can hang."""
-
-    arg_types = [jsonpath.function_extensions.ExpressionType.VALUE, jsonpath.function_extensions.ExpressionType.VALUE]
-    return_type = jsonpath.function_extensions.ExpressionType.LOGICAL
-
-    def __init__(self, *, whole: bool) -> None:
-        self._whole = whole
-
-    def __call__(self, value: object, expression: object) -> bool:
-        if not isinstance(value, str) or not isinstance(expression, str):
-            return False
-        compiled = pattern(expression)
-        return bool(compiled.fullmatch(value) if self._whole else compiled.search(value))
-
-
-def _environment() -> Any:
-    environment = jsonpath.JSONPathEnvironment(strict=True)
-    environment.function_extensions["match"] = _LinearMatch(whole=True)
-    environment.function_extensions["search"] = _LinearMatch(whole=False)
-    return environment
-
-
-_ENVIRONMENT = _environment()

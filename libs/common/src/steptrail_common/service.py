@@ -55,6 +55,9 @@ class Service:
     stop: Sequence[Hook] = ()
     checks: Mapping[str, Hook] = field(default_factory=dict)
     before_shutdown: Callable[[], None] | None = None
+    ahead: Sequence[Callable[[], object]] = ()
+    """Done by `serve` in a thread once the service is ready: neither the start nor the first request waits for it.
+    Each must be something that the first use does by itself if it comes earlier."""
 
 
 @asynccontextmanager
@@ -99,6 +102,15 @@ async def _kept_alive(name: str, hook: Hook) -> None:
         telemetry.BACKGROUND_RESTARTS.labels(_label(hook)).inc()
         failures = 0 if time.monotonic() - began > _HEALTHY_AFTER_SECONDS else failures + 1
         await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1] if failures else 0.0)
+
+
+async def _work_ahead(service: Service) -> None:
+    """What fails here is tried again by who needs it first, and fails where somebody sees it."""
+    for work in service.ahead:
+        try:
+            await asyncio.to_thread(work)
+        except Exception:
+            telemetry.log.exception("service.ahead_failed", name=service.name, work=_label(work))
 
 
 async def _wind_down(service: Service, tasks: Sequence[asyncio.Task[None]], drain_seconds: float) -> None:
@@ -157,7 +169,8 @@ async def serve(
 ) -> None:
     """Run one service as this process until SIGTERM or SIGINT; a second signal ends it without waiting.
 
-    `on_ready` is called with the port (useful with port 0) once requests are answered. Workers answer health only.
+    `on_ready` is called with the port (useful with port 0) once requests are answered and the work ahead is done.
+    Workers answer health only.
     """
     app = service.app or build_app(title=service.name, checks=service.checks)
     listener = _listen(host, port)
@@ -172,64 +185,57 @@ async def serve(
         telemetry.flush()
 
 
+@dataclass
 class _Process:
     """One service from its first signal handler to its last log line."""
 
-    def __init__(
-        self,
-        service: Service,
-        app: FastAPI,
-        server: _Server,
-        listener: socket.socket,
-        on_ready: Callable[[int], None] | None,
-        drain_seconds: float,
-    ) -> None:
-        self._service = service
-        self._app = app
-        self._server = server
-        self._listener = listener
-        self._on_ready = on_ready
-        self._drain_seconds = drain_seconds
-        self._ending = asyncio.Event()
-        self._ready = False
-        self._work: asyncio.Task[None] | None = None
+    service: Service
+    app: FastAPI
+    server: _Server
+    listener: socket.socket
+    on_ready: Callable[[int], None] | None
+    drain_seconds: float
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: bool = False
+    work: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        self._work = asyncio.create_task(self._serve(), name="service")
+        self.work = asyncio.create_task(self._serve(), name="service")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         try:
-            await asyncio.wait([self._work])
+            await asyncio.wait([self.work])
         finally:
-            self._work.cancel()
+            self.work.cancel()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-        if not self._work.cancelled():
-            self._work.result()
+        if not self.work.cancelled():
+            self.work.result()
 
     def _on_signal(self) -> None:
-        if self._ready and not self._ending.is_set():
-            self._ending.set()
-        elif self._work is not None:  # still starting, or asked twice
-            self._server.force_exit = True
-            self._work.cancel()
+        if self.ready and not self.ending.is_set():
+            self.ending.set()
+        elif self.work is not None:  # still starting, or asked twice
+            self.server.force_exit = True
+            self.work.cancel()
 
     async def _serve(self) -> None:
-        async with running(self._service, drain_seconds=self._drain_seconds):
-            http = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http")
-            await self._first_of(http, self._server.serving)
-            self._ready = True
+        async with running(self.service, drain_seconds=self.drain_seconds):
+            http = asyncio.create_task(self.server.serve(sockets=[self.listener]), name="http")
+            await self._first_of(http, self.server.serving)
+            self.ready = True
             _look_less_for_garbage()
-            port = self._listener.getsockname()[1]
-            telemetry.log.info("service.ready", name=self._service.name, port=port)
-            if self._on_ready is not None:
-                self._on_ready(port)
-            await self._first_of(http, self._ending)
-            self._app.state.draining = True
-            if self._service.before_shutdown is not None:
-                self._service.before_shutdown()
-            self._server.should_exit = True
+            port = self.listener.getsockname()[1]
+            telemetry.log.info("service.ready", name=self.service.name, port=port)
+            await _work_ahead(self.service)
+            if self.on_ready is not None:
+                self.on_ready(port)
+            await self._first_of(http, self.ending)
+            self.app.state.draining = True
+            if self.service.before_shutdown is not None:
+                self.service.before_shutdown()
+            self.server.should_exit = True
             await http
 
     @staticmethod

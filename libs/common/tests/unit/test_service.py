@@ -1,6 +1,7 @@
 """The runner: order of start and stop, background tasks that must not end, signals, drain."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,7 +21,8 @@ from steptrail_common import service as runner
 from steptrail_common.bus.inprocess import InProcessBroker, InProcessBus
 from steptrail_common.bus.port import Destination, Message, Subscription
 from steptrail_common.errors import ConfigurationError, Unavailable
-from steptrail_common.service import Service, running
+from steptrail_common.service import Service, running, serve
+from structlog.testing import capture_logs
 
 PROGRAM = """
 import asyncio, sys
@@ -165,6 +168,44 @@ async def test_handlers_under_way_end_before_anything_is_closed() -> None:
         await bus.publish([(Destination(queue="work"), Message(body=b"{}", dedup_id="1"))])
         await asyncio.wait_for(begun.wait(), 5)
     assert notes == ["handled", "store closed"]
+
+
+@pytest.mark.req("NFR-006")
+async def test_work_ahead_is_done_once_requests_are_answered_and_its_failure_harms_nothing() -> None:
+    """Health is answered while it lasts; what fails is logged, and what stands behind it is done as well."""
+    allowed, ready, notes = threading.Event(), asyncio.Event(), list[str]()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def waits() -> None:
+        allowed.wait(60)
+        notes.append("in the loop" if threading.current_thread() is threading.main_thread() else "in a thread")
+
+    def fails() -> None:
+        raise OSError("no room")
+
+    made = Service("sample", ahead=[waits, fails, lambda: notes.append("done")])
+    with capture_logs() as logged:
+        serving = asyncio.create_task(serve(made, port=port, on_ready=lambda _: ready.set()))
+        async with httpx2.AsyncClient() as client:
+            await asyncio.wait_for(_answered(client, f"http://127.0.0.1:{port}/readyz"), 60)
+        assert (notes, ready.is_set()) == ([], False)
+        allowed.set()
+        await asyncio.wait_for(ready.wait(), 60)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 60)
+    assert notes == ["in a thread", "done"]
+    failed = [line for line in logged if line["event"] == "service.ahead_failed"]
+    assert [(line["name"], line["work"].rpartition(".")[2]) for line in failed] == [("sample", "fails")]
+
+
+async def _answered(client: httpx2.AsyncClient, url: str) -> None:
+    while True:
+        with contextlib.suppress(httpx2.TransportError):
+            if (await client.get(url)).status_code == 200:
+                return
+        await asyncio.sleep(0.01)
 
 
 class Process:

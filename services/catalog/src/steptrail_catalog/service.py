@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from steptrail_common.bus import connect
@@ -19,6 +20,7 @@ from steptrail_catalog.adapters import sql
 from steptrail_catalog.adapters.schema import outbox
 from steptrail_catalog.adapters.sql import SqlConnectionStore, SqlProcessStore
 from steptrail_catalog.config import Settings
+from steptrail_catalog.domain.connection_schema import connection_schema
 from steptrail_catalog.domain.format_schema import process_schema
 from steptrail_catalog.domain.plan import plan
 from steptrail_catalog.domain.validation import read_text, validate
@@ -96,6 +98,7 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
             raise Unavailable("the connection to the broker is lost")
 
     checks = {"store": storage.check, "broker": broker}
+    schemas = cache(process_schema), cache(connection_schema)  # they depend on the code and the installed kinds alone
     stores = Stores(storage.processes, storage.connections, clock or SystemClock(), settings.public_key)
     return Service(
         name="catalog",
@@ -105,12 +108,15 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
             service_token=token,
             cursor_key=hashlib.sha256(f"catalog cursor {token}".encode()).digest(),
             checks=checks,
+            process_schema=schemas[0],
+            connection_schema=schemas[1],
         ),
         bus=events,
         background=[storage.relay.run],
         start=[storage.start, events.start],
         stop=[storage.stop],
         checks=checks,
+        ahead=schemas,
     )
 
 

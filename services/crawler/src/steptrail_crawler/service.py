@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from steptrail_checks.documents import json_paths
 from steptrail_checks.plugins import Tools, plugin_kinds
 from steptrail_checks.port import CheckKind
 from steptrail_checks.worker import WorkerLoop
@@ -17,7 +18,7 @@ from steptrail_common.service import Service
 from steptrail_crawler.adapters.api_call import ApiCallKind
 from steptrail_crawler.adapters.browser import BrowserPool
 from steptrail_crawler.adapters.file_check import FileCheckKind
-from steptrail_crawler.adapters.http import HttpClient
+from steptrail_crawler.adapters.http import HttpClient, http1_wire
 from steptrail_crawler.adapters.pages import PageFetcher
 from steptrail_crawler.adapters.rendered import RenderedKind
 from steptrail_crawler.adapters.sessions import Sessions
@@ -51,6 +52,7 @@ def build(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = N
         background=[loop.run_results, loop.run_heartbeats],
         stop=[loop.close],
         checks={"broker": loop.check_bus, "evidence": evidence.check},
+        ahead=[http1_wire, json_paths],
     )
 
 

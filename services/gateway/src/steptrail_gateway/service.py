@@ -21,7 +21,7 @@ from steptrail_common.errors import SteptrailError, Unavailable
 from steptrail_common.service import Service
 from steptrail_common.web import ServiceClient
 
-from steptrail_gateway.adapters.argon2 import Argon2Hasher
+from steptrail_gateway.adapters.argon2 import Argon2Hasher, hash_of_nobody
 from steptrail_gateway.adapters.paper.printer import PdfPrinter
 from steptrail_gateway.adapters.sql.audit import SqlAuditLog, reaching, reading
 from steptrail_gateway.adapters.sql.credentials import SqlCredentials
@@ -72,6 +72,7 @@ def build(
     clients = clients or Clients(*own_clients)
     engine, hasher, printer = open_engine(settings.store), Argon2Hasher(), PdfPrinter()
     stores = Stores(SqlUsers(engine), SqlCredentials(engine), SqlAuditLog(engine))
+    page = Page.read(settings.static)
     hub = Hub(streams_per_user=settings.streams_per_user, max_streams=settings.max_streams)
     feed = Feed(hub, clients.orchestrator, clock)
     gateway = _gateway(settings, stores, hasher, printer, clock, clients, hub, feed)
@@ -98,13 +99,14 @@ def build(
 
     return GatewayService(
         name="gateway",
-        app=create_app(gateway, Page.read(settings.static), version=VERSION, checks=checks),
+        app=create_app(gateway, page, version=VERSION, checks=checks),
         bus=bus,
         start=[prepare_store, listen],
         background=[upkeep.keep_alive, upkeep.recheck, upkeep.sweep, feed.mend],
         stop=[release],
         checks=checks,
         before_shutdown=hub.close,
+        ahead=[page.compress, hash_of_nobody],
         stores=stores,
         clock=clock,
     )

@@ -37,6 +37,26 @@ def test_hashed_files_are_kept_for_ever_and_sent_small(page: Page) -> None:
     assert gzip.decompress(bytes(answer.body)) == b"console.log(1);" * 200
 
 
+def test_no_file_is_compressed_twice_and_none_before_it_is_asked_for_or_there_is_time(
+    tmp_path: Path, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start does not wait for it, and once it is done no request does."""
+    compressed, real = [], gzip.compress
+
+    def counted(body: bytes, *given: int, **named: float) -> bytes:
+        compressed.append(len(body))
+        return real(body, *given, **named)
+
+    monkeypatch.setattr(gzip, "compress", counted)
+    again = Page.read(tmp_path / "static")
+    assert compressed == []
+    for _ in range(2):
+        again.compress()
+        answer = again.answer("GET", "/assets/index-BfX3k9_a.js", Headers({"accept-encoding": "gzip"}))
+        assert answer.headers["content-encoding"] == "gzip"
+    assert compressed == [3000]
+
+
 def test_who_cannot_read_gzip_gets_the_file_as_it_was_built(page: Page) -> None:
     answer = page.answer("GET", "/assets/index-BfX3k9_a.js", Headers())
     assert "content-encoding" not in answer.headers

@@ -43,6 +43,7 @@ def up(
     from steptrail_embedded.memory import spare_memory
     from steptrail_embedded.up import Options, run
 
+    gc.freeze()  # modules stay: the one look for garbage before readiness would spend nearly all its time on them
     spare_memory()
     folder = DataFolder(data)
     folder.prepare()

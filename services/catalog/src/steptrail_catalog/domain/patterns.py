@@ -4,9 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import cssselect
-import jsonpath
 import re2
-from jsonpath.exceptions import JSONPathError
 from lxml import etree
 
 MAX_PATTERN = 1000
@@ -31,9 +29,11 @@ def fault_of_regex(text: str) -> str | None:
 
 @lru_cache(maxsize=2000)
 def fault_of_jsonpath(text: str) -> str | None:
+    import jsonpath  # only where it is used: it compiles its grammar while it loads
+
     try:
         jsonpath.compile(text)
-    except (JSONPathError, RecursionError, ValueError) as error:
+    except (jsonpath.JSONPathError, RecursionError, ValueError) as error:
         return f"is no JSON path: {str(error).splitlines()[0][:200]}"
     return None
 

@@ -30,8 +30,6 @@ from steptrail_common.errors import InvalidInput, NotFound, PreconditionRequired
 from steptrail_common.web import Actor, build_app, decode_cursor, encode_cursor, read_actor
 
 from steptrail_catalog import handlers, queries
-from steptrail_catalog.domain.connection_schema import connection_schema
-from steptrail_catalog.domain.format_schema import process_schema
 from steptrail_catalog.domain.source import MEDIA_TYPES, Source
 from steptrail_catalog.domain.summary import sort_name
 from steptrail_catalog.domain.validation import read_text
@@ -54,6 +52,7 @@ Cursor = Annotated[str | None, Query(max_length=1000)]
 IfMatch = Annotated[str | None, Header(max_length=200)]
 By = Annotated[Actor, Depends(read_actor)]
 Hook = Callable[[], None]
+Schema = Callable[[], dict[str, Any]]
 _TAG = re.compile(r'(?:W/)?"(\d{1,9})"\Z')
 
 
@@ -64,6 +63,8 @@ def build_api(
     service_token: str | None,
     cursor_key: bytes,
     checks: Mapping[str, Callable[[], Awaitable[None]]],
+    process_schema: Schema,
+    connection_schema: Schema,
 ) -> FastAPI:
     """The application with every route. `wake` is called after each commit, so that events leave at once."""
     app = build_app(title="Steptrail catalog", service_token=service_token, checks=checks)
@@ -73,7 +74,7 @@ def build_api(
     app.include_router(_revisions(stores, wake, cursor_key))
     app.include_router(_connections(stores, wake, cursor_key))
     app.include_router(_snapshots(stores))
-    app.include_router(_schemas())
+    app.include_router(_schemas(process_schema, connection_schema))
     return app
 
 
@@ -343,17 +344,16 @@ def _snapshots(stores: Stores) -> APIRouter:
     return router
 
 
-def _schemas() -> APIRouter:
-    """The shapes people write, for editors and forms. They depend on the code and the installed kinds alone."""
+def _schemas(process_schema: Schema, connection_schema: Schema) -> APIRouter:
+    """The shapes people write, for editors and forms."""
     router = APIRouter(prefix="/schemas")
-    process, connection = process_schema(), connection_schema()
 
     @router.get("/process")
     async def read_process_schema() -> dict[str, Any]:
-        return process
+        return process_schema()
 
     @router.get("/connection")
     async def read_connection_schema() -> dict[str, Any]:
-        return connection
+        return connection_schema()
 
     return router

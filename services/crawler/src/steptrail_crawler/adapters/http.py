@@ -5,6 +5,7 @@ through httpx2. Policy, limits, phases and names of failures are the same on bot
 """
 
 import asyncio
+import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -15,8 +16,6 @@ from typing import Any, Protocol
 import httpx2
 from steptrail_common.egress import EgressPolicy
 
-from steptrail_crawler.adapters.failures import failure_of
-from steptrail_crawler.adapters.http1 import Http1Wire
 from steptrail_crawler.adapters.http2 import Http2Wire
 from steptrail_crawler.adapters.message import MAX_BODY_BYTES, USER_AGENT, Answer, Hop
 from steptrail_crawler.adapters.tls import TlsOptions
@@ -117,6 +116,8 @@ class HttpClient:
             answer.waited = waited
             return answer
         except Exception as error:
+            from steptrail_crawler.adapters.failures import failure_of
+
             failed = failure_of(error, hop.url)
             if failed is None:
                 raise
@@ -143,7 +144,7 @@ class HttpClient:
         options = hop.tls or (_STRICT if hop.verify_tls else _RELAXED)
         found = self._wires.get(options)
         if found is None:
-            kind = Http2Wire if options.http2 else Http1Wire
+            kind = Http2Wire if options.http2 else http1_wire()
             found = self._wires[options] = kind(self.policy, options.context())
             if len(self._wires) > MAX_WIRES:
                 _, oldest = self._wires.popitem(last=False)
@@ -152,6 +153,13 @@ class HttpClient:
                 task.add_done_callback(self._retired.discard)
         self._wires.move_to_end(options)
         return found
+
+
+def http1_wire() -> Callable[[EgressPolicy, ssl.SSLContext], Wire]:
+    """What speaks HTTP/1.1, loaded at the first request: aiohttp reads all authorities twice while it loads."""
+    from steptrail_crawler.adapters.http1 import Http1Wire
+
+    return Http1Wire
 
 
 async def _closed_later(wire: Wire) -> None:

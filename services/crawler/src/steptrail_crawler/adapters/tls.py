@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-from cryptography import x509
 from steptrail_checks.identity import as_file, identify, unusable
 from steptrail_common.contracts.model import utc
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _REVOCATION_LIST = "-----BEGIN X509 CRL-----"
 
@@ -50,6 +52,8 @@ def certificate_facts(der: bytes, now: datetime) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _parsed(der: bytes) -> tuple[Mapping[str, Any], datetime | None]:
+    from cryptography import x509  # only where it is used: most of what starts never reads a certificate
+
     try:
         certificate = x509.load_der_x509_certificate(der)
         names = _names(certificate)
@@ -66,7 +70,9 @@ def _parsed(der: bytes) -> tuple[Mapping[str, Any], datetime | None]:
     return facts, certificate.not_valid_after_utc
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
+def _names(certificate: "x509.Certificate") -> list[str]:
+    from cryptography import x509
+
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -24,7 +24,6 @@ class Argon2Hasher:
     def __init__(self) -> None:
         self._argon2 = _argon2()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
-        self._nobody = _hash_of_nobody()
 
     async def hash(self, password: str) -> str:
         return await self._in_thread(partial(self._argon2.hash, _bytes(password)))
@@ -42,17 +41,17 @@ class Argon2Hasher:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
-        known = password_hash is not None
+        known, nobody = password_hash is not None, hash_of_nobody()
         try:
-            right = self._argon2.verify(password_hash or self._nobody, _bytes(password))
+            right = self._argon2.verify(password_hash or nobody, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
         return right and known
 
 
 @cache
-def _hash_of_nobody() -> str:
-    """What a password for an unknown account is compared with; made once in a process."""
+def hash_of_nobody() -> str:
+    """What a password for an unknown account is compared with; made once in a process, whoever signs in first."""
     return _argon2().hash(b"nobody")
 
 

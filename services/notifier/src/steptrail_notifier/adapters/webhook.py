@@ -28,14 +28,25 @@ class Webhooks:
     def __init__(
         self, policy: EgressPolicy, *, limit_seconds: float = LIMIT_SECONDS, clock: Clock | None = None
     ) -> None:
-        self._client = httpx2.AsyncClient(
-            transport=policy.transport(), follow_redirects=False, timeout=limit_seconds, trust_env=False
-        )
+        self._policy = policy
+        self._client: httpx2.AsyncClient | None = None
         self._limit_seconds = limit_seconds
         self._clock = clock or SystemClock()
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _opened(self) -> httpx2.AsyncClient:
+        """Made with the first message: reading the authorities is time and memory that most starts never need."""
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                transport=self._policy.transport(),
+                follow_redirects=False,
+                timeout=self._limit_seconds,
+                trust_env=False,
+            )
+        return self._client
 
     async def __call__(self, claimed: Claimed, channel: Channel, secret: str, at: datetime) -> Attempt:
         """See `ports.Carrier`."""
@@ -47,7 +58,7 @@ class Webhooks:
         try:
             async with (
                 asyncio.timeout(self._limit_seconds),
-                self._client.stream("POST", url, content=body.encode(), headers=dict(headers)) as answer,
+                self._opened().stream("POST", url, content=body.encode(), headers=dict(headers)) as answer,
             ):
                 return Attempt(
                     answer.status_code,

@@ -5,7 +5,7 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -35,11 +35,18 @@ class PageFile:
     """One file, ready to be sent."""
 
     kept: bytes
-    compressed: bool
-    """Text is kept as browsers take it, once: the few that cannot read gzip wait until it is unpacked."""
     media_type: str
     etag: str
     cache_control: str
+    to_compress: bool
+    compressed: bool = False
+    """Text is kept as browsers take it, once: the few that cannot read gzip wait until it is unpacked."""
+
+    def as_kept(self) -> "PageFile":
+        """The file as it is kept from its first use on."""
+        if not self.to_compress:
+            return self
+        return replace(self, kept=gzip.compress(self.kept, 9, mtime=0), to_compress=False, compressed=True)
 
     def answer(self, headers: Headers) -> Response:
         """The whole file (ranges are not offered), or 304 when the browser has it."""
@@ -57,7 +64,7 @@ class Page:
     """The files by their paths. What is not among them cannot be reached, however a path is spelt."""
 
     def __init__(self, files: Mapping[str, PageFile]) -> None:
-        self._files = files
+        self._files = dict(files)
 
     @classmethod
     def read(cls, folder: Path) -> "Page":
@@ -70,13 +77,24 @@ class Page:
                     files[address] = _prepared(address, path.read_bytes())
         return cls(files or {_INDEX: _prepared(_INDEX, NOT_BUILT)})
 
+    def compress(self) -> None:
+        """Every file that was not asked for yet, so that no request waits for it."""
+        for path in self._files:
+            self._kept(path)
+
+    def _kept(self, path: str) -> PageFile | None:
+        file = self._files.get(path)
+        if file is not None and file.to_compress:
+            file = self._files[path] = file.as_kept()
+        return file
+
     def answer(self, method: str, path: str, headers: Headers) -> Response:
         """A file, or `index.html` for every address of the application that a browser opens."""
         if method not in ("GET", "HEAD"):
             return Response(status_code=405, headers={"Allow": "GET, HEAD"})
-        file = self._files.get(path)
+        file = self._kept(path)
         if file is None and "text/html" in headers.get("accept", "") and "." not in path.rsplit("/", 1)[-1]:
-            file = self._files[_INDEX]
+            file = self._kept(_INDEX)
         return file.answer(headers) if file is not None else Response("Not found", 404, media_type="text/plain")
 
 
@@ -87,8 +105,8 @@ def _prepared(address: str, body: bytes) -> PageFile:
     small = len(body) < _COMPRESS_FROM_BYTES or (not media_type.startswith(_TEXT) and media_type != "text/javascript")
     digest = hashlib.sha256(body).hexdigest()[:32]
     return PageFile(
-        kept=body if small else gzip.compress(body, 9, mtime=0),
-        compressed=not small,
+        kept=body,
+        to_compress=not small,
         media_type=f"{media_type}; charset=utf-8" if media_type.startswith(_TEXT) else media_type,
         etag=f'"{digest}"',
         cache_control=_FOR_EVER if _HASHED.match(address) else _ASK_FIRST,
