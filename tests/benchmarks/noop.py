@@ -100,9 +100,11 @@ async def embedded(folder: Path, port: int) -> None:
     data = DataFolder(folder)
     data.prepare()
     whole = compose(Options(data=data, port=port, demo=False))
-    others = [service for service in whole.others if service.name not in ("crawler", "dbprobe")]
+    replaced = [service for service in whole.others if service.name in ("crawler", "dbprobe")]
+    others = [service for service in whole.others if service not in replaced]
     bus = connect("memory:", name="noop", broker=whole.broker)
-    service = replace(whole, others=[*others, noop_worker(bus)]).combined()
+    loaded = [work for service in replaced for work in service.ahead]  # its memory is a part of the product's
+    service = replace(whole, others=[*others, replace(noop_worker(bus), ahead=loaded)]).combined()
     ready = asyncio.Event()
 
     async def leave_token() -> None:

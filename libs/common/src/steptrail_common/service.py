@@ -111,6 +111,7 @@ async def _work_ahead(service: Service) -> None:
             await asyncio.to_thread(work)
         except Exception:
             telemetry.log.exception("service.ahead_failed", name=service.name, work=_label(work))
+    gc.freeze()  # modules again: they stay
 
 
 async def _wind_down(service: Service, tasks: Sequence[asyncio.Task[None]], drain_seconds: float) -> None:
