@@ -59,6 +59,13 @@ MUTANTS = (
         (f"{_RABBIT}::test_a_queue_is_declared_when_something_is_published_to_it",),
     ),
     Mutant(
+        "a channel that closes stops nobody who waits for a confirm",
+        f"{_COMMON}/bus/rabbitmq.py",
+        "        if (task := asyncio.current_task()) is not None and task.cancelling():\n            raise\n",
+        "        raise\n",
+        ("libs/common/tests/unit/test_publishing.py",),
+    ),
+    Mutant(
         "a deleted queue is declared again",
         f"{_COMMON}/bus/rabbitconsumer.py",
         "            while not await self._is_lost():\n                pass\n",
