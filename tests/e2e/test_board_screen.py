@@ -29,6 +29,7 @@ def test_the_board_leads_from_the_funnel_to_a_key_and_its_run(product: Product, 
     keys = page.get_by_role("table", name="Open keys")
     expect(keys.get_by_role("row")).to_have_count(3)
     expect(keys.get_by_role("row").filter(has_text="4711")).to_contain_text("stuck")
+    expect(keys.get_by_role("row").filter(has_text="4711")).to_contain_text("here for")
     page.get_by_label("Find a key").fill("4713")
     expect(keys.get_by_role("row")).to_have_count(2)
     page.get_by_label("Find a key").fill("nothing")

@@ -285,3 +285,15 @@ def test_a_run_that_was_forgotten_says_so_and_leads_to_the_history(product: Prod
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     page.get_by_role("main").get_by_role("link", name="Open the history").click()
     expect(page).to_have_url(re.compile("/history"))
+
+
+@pytest.mark.req("FR-017")
+def test_a_run_that_cannot_be_read_is_not_called_never_checked(product: Product, page: Page) -> None:
+    """While the service that knows the runs is away, the page must not say that there was none."""
+    product.check(PROCESS, "4712")
+    page.route(re.compile(r"/api/v1/runs[/?]"), lambda route: route.fulfill(status=503, json={"title": "away"}))
+    page.goto(f"/processes/{PROCESS}")
+    expect(verdict(page)).to_have_text("Its last run cannot be read now.")
+    page.unroute_all()
+    page.reload()
+    expect(verdict(page)).to_contain_text("All 7 steps passed")

@@ -142,7 +142,7 @@ def test_a_server_that_restarts_under_an_open_page(tmp_path: Path, browser: Brow
         assert product.check(PROCESS, "4711")["status"] == "stuck"
         expect(page.get_by_test_id("verdict")).to_contain_text("stuck at 5")
         page.goto(f"/processes/{scheduled}")
-        page.get_by_text("What became of its ticks").click()
+        page.get_by_text("Next and past ticks").click()
         missed = page.get_by_role("table", name="Ticks").get_by_role("row").filter(has_text="missed")
         expect(missed.first).to_be_visible()
         with product.client() as client:

@@ -81,7 +81,8 @@ def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Pa
     eventually(lambda: datetime.now(UTC) > due, 2 * EVERY_SECONDS)  # a tick falls into the pause
     first.get_by_role("button", name="Resume").click()
     expect(first).to_contain_text("next")
-    first.get_by_text("What became of its ticks").click()
+    first.get_by_text("Next and past ticks").click()
+    expect(first.get_by_role("list", name="Due next").get_by_role("listitem")).to_have_count(5)
     ticks = first.get_by_role("table", name="Ticks")
     expect(ticks.get_by_role("row").filter(has_text="skipped").first).to_contain_text("while paused")
     ticks.get_by_role("link", name="its run", exact=True).first.click()
@@ -89,6 +90,41 @@ def test_a_schedule_starts_runs_is_paused_and_resumed(product: Product, page: Pa
     with product.client() as client:
         revision = client.get(f"/processes/{process}").headers["etag"]
         assert client.delete(f"/processes/{process}", headers={"If-Match": revision}).status_code == 204
+
+
+@pytest.mark.req("FR-007")
+@pytest.mark.req("FR-014")
+def test_a_schedule_is_written_in_the_form_without_losing_ones_place(product: Product, page: Page) -> None:
+    """The form stays open after its first letter and when it is emptied; zones are offered, and faults say what is
+    wrong. Maintenance that keeps the next run away stands beside it."""
+    process = scheduled(product)
+    page.goto(f"/processes/{process}/edit")
+    page.get_by_text("When it runs by itself").click()
+    page.get_by_role("button", name="Add schedule").click()
+    entry = page.locator("details").filter(has=page.get_by_role("button", name="Remove this schedule")).last
+    cron, zone = entry.get_by_label("Cron"), entry.get_by_label("Timezone")
+    expect(cron).to_have_attribute("placeholder", "such as 0 6 * * 1-5")
+    cron.press_sequentially("0 25 * * *")
+    zone.press_sequentially("Europe/Berln")
+    expect(
+        page.locator(f"datalist[id='{zone.get_attribute('list')}'] option[value='Australia/Lord_Howe']")
+    ).to_have_count(1)
+    faults = page.get_by_role("status", name="Faults")
+    expect(faults).to_contain_text("`25` is no hour (0 to 23)")
+    expect(faults).to_contain_text("did you mean `Europe/Berlin`?")
+    zone.fill("")
+    cron.fill("")
+    expect(cron).to_be_focused()
+    cron.fill("0 4 * * *")
+    page.get_by_role("button", name="Add maintenance").click()
+    page.get_by_label("From").last.fill("2020-01-01T00:00:00Z")
+    page.get_by_label("Until").last.fill("2090-01-01T00:00:00Z")
+    expect(faults).to_contain_text("No faults")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status", name="Saved")).to_contain_text("Revision 2,")
+    page.goto(f"/processes/{process}")
+    added = page.get_by_role("region", name="Schedules").get_by_role("listitem").filter(has_text="0 4 * * *").first
+    expect(added).to_contain_text("maintenance: starts nothing")
 
 
 @pytest.mark.req("FR-020")

@@ -1,6 +1,7 @@
 """What people see before anything has failed: nobody does the work, or it takes longer than usual."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -16,6 +17,8 @@ USUAL_RUNS = 5
 """As many good runs must be known before anything is called slow."""
 TELLING_SECONDS = 1.0
 """A step that took so much longer than usual is what one wants to see of its run."""
+USUAL_SECONDS = 6
+"""Long enough that one sees what is left of it."""
 
 
 @pytest.fixture
@@ -93,6 +96,27 @@ def test_slower_than_usual_is_said_before_the_end_and_after_it(product: Product,
     expect(processes).not_to_contain_text("slower than usual")
 
 
+@pytest.mark.req("FR-018")
+@pytest.mark.req("NFR-001")
+@pytest.mark.parametrize("product", ["embedded"], indirect=True)
+def test_no_end_is_promised_to_a_run_that_waits_for_its_turn(product: Product, held: WebhookSink, page: Page) -> None:
+    """Its own history does not know how long others take: what is left is said of the run under way alone."""
+    process = three_steps(product, held.page, concurrency=1)
+    held.open.clear()
+    first = product.start(process)
+    time.sleep(USUAL_SECONDS)  # what is usual has to be known, and to be long enough to count down
+    held.open.set()
+    assert product.wait(first)["status"] == "success"
+    held.open.clear()
+    page.goto(f"/runs/{product.start(process)}")
+    facts = page.locator("dl").filter(has_text="Elapsed")
+    expect(facts).to_contain_text(re.compile(r"about [\d.]+\ss left"))
+    page.goto(f"/runs/{product.start(process)}")
+    expect(page.get_by_test_id("verdict")).to_contain_text("waits for its turn")
+    expect(facts).to_contain_text("≈")
+    assert "left" not in facts.inner_text()
+
+
 def seconds_late(product: Product, run: str) -> float:
     """By how much the first step, which is under way, takes longer than usual already."""
     with product.client() as client:
@@ -101,7 +125,7 @@ def seconds_late(product: Product, run: str) -> float:
     return taken.total_seconds() - float(first["expected_duration_seconds"])
 
 
-def three_steps(product: Product, url: str) -> str:
+def three_steps(product: Product, url: str, **more: int) -> str:
     """A process of its own, so that what is usual there is known: the page that can be held back, a quick one, and a
     file that may be waited for."""
     process = f"slow-{uuid4().hex[:8]}"
@@ -109,6 +133,7 @@ def three_steps(product: Product, url: str) -> str:
     file = {"type": "file_check", "connection": "demo-bank-out", "path": "${{ inputs.file }}"}
     wait = {"interval": "1s", "timeout": "2m"}
     document = {
+        **more,
         "version": 1,
         "process": process,
         "name": "Slow",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RunView, StepStatus, StepView } from "@/api/types";
-import { failedStep, isQuick, isSlow, keptFrom, neighbourInTrouble, openingStep, plannedChain, timeShares, tookLong } from "@/lib/chain";
+import { failedStep, heldUp, isQuick, isSlow, keptFrom, neighbourInTrouble, openingStep, plannedChain, timeShares, tookLong } from "@/lib/chain";
 import { definition, stuckRun } from "./sample/data";
 
 const withStatuses = (statuses: StepStatus[], run: Partial<RunView> = {}): RunView => ({
@@ -22,6 +22,14 @@ describe("the planned chain", () => {
     const [first, ...others] = definition.steps;
     const steps = plannedChain({ ...definition, steps: [{ ...first!, enabled: false }, ...others] });
     expect(steps[0]).toMatchObject({ status: "skipped", reason: "disabled" });
+  });
+});
+
+describe("a step that nobody has been asked yet", () => {
+  it("is one that could run and waits for others", () => {
+    expect(["no_worker", "waits_turn", "waits_target"].map((reason) => heldUp({ status: "running", reason }))).toEqual([true, true, true]);
+    expect(heldUp({ status: "running", reason: null })).toBe(false);
+    expect(heldUp({ status: "skipped", reason: "waits_turn" })).toBe(false);
   });
 });
 

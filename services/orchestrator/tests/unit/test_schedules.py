@@ -1,5 +1,6 @@
 """What becomes of a schedule's ticks."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from steptrail_orchestrator.domain.schedules import (
     due_ticks,
     pause_gap,
     planned_schedules,
+    schedule_view,
 )
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -92,6 +94,28 @@ def test_a_tick_in_a_maintenance_window_is_skipped() -> None:
     told, ahead = due_ticks(planned, after(60), still_running=False)
     assert told[0].message == "bank release"
     assert outcomes(ahead, after(120)) == [("started", 1, None)]
+
+
+@pytest.mark.req("FR-007")
+def test_an_outage_within_maintenance_misses_nothing() -> None:
+    """Whoever stops Steptrail during the maintenance of the machine must not read of missed starts."""
+    window = {"from": "2026-05-04T13:30:00Z", "until": "2026-05-04T15:30:00Z", "reason": "bank release"}
+    planned = hourly(maintenance=[window])
+    expected = [("missed", 1, "late"), ("skipped", 2, "maintenance"), ("missed", 1, "late")]
+    assert outcomes(planned, after(4 * 60 + 30)) == expected
+    told, _ = due_ticks(planned, after(4 * 60 + 30), still_running=False)
+    assert (told[1].tick_at, told[1].until_at, told[1].message) == (after(120), after(180), "bank release")
+
+
+@pytest.mark.req("FR-007")
+def test_a_next_tick_that_will_start_nothing_is_told_before() -> None:
+    """Whoever reads that a run comes in an hour must know that maintenance keeps it away."""
+    window = {"from": "2026-05-04T12:30:00Z", "until": "2026-05-04T13:30:00Z"}
+    planned = hourly(maintenance=[window])
+    assert schedule_view(planned, after(1)).next_in_maintenance
+    assert not schedule_view(planned.due_after(after(60)), after(61)).next_in_maintenance
+    paused = replace(planned, paused_at=after(1)).due_after(after(1))
+    assert not schedule_view(paused, after(1)).next_in_maintenance
 
 
 def test_a_tick_is_skipped_while_its_run_before_is_not_over() -> None:

@@ -209,12 +209,16 @@ class Defaults(Contract):
 class Schedule(Contract):
     """When to run by itself: `every` or `cron` (five fields) with a time zone."""
 
-    every: Duration | None = Field(default=None, description="Counted without regard to days and summer time")
-    cron: str | None = Field(default=None, max_length=200, description="Minute, hour, day, month, weekday")
+    every: Duration | None = Field(
+        default=None, description="At least 10s; counted without regard to days and summer time", examples=["15m"]
+    )
+    cron: str | None = Field(
+        default=None, max_length=200, description="Minute, hour, day, month, weekday", examples=["0 6 * * 1-5"]
+    )
     timezone: str = Field(default="UTC", max_length=100, description="Whose clock `cron` reads")
     inputs: dict[str, Json] = {}
     jitter: Duration | None = Field(
-        default=None, description="Starts up to so much later, so that not all start at once"
+        default=None, description="Starts up to so much later, so that not all start at once", examples=["30s"]
     )
     catch_up: Literal["skip", "once"] = Field(
         default="skip", description="What becomes of ticks that nobody could start: recorded only, or one run for them"
@@ -230,8 +234,10 @@ class Schedule(Contract):
 class MaintenanceWindow(Contract):
     """When nothing is to be started by schedule: `cron` with `duration`, or the moments `from` and `until`."""
 
-    cron: str | None = Field(default=None, max_length=200, description="When the window opens, five fields")
-    duration: Duration | None = Field(default=None, description="With cron: how long it stays open")
+    cron: str | None = Field(
+        default=None, max_length=200, description="When the window opens, five fields", examples=["0 3 * * 0"]
+    )
+    duration: Duration | None = Field(default=None, description="With cron: how long it stays open", examples=["2h"])
     timezone: str = Field(default="UTC", max_length=100, description="Whose clock `cron` reads")
     opens: Timestamp | None = Field(default=None, alias="from")
     closes: Timestamp | None = Field(default=None, alias="until")

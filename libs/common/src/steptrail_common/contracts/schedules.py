@@ -24,6 +24,7 @@ class ScheduleView(Contract):
     paused_at: Timestamp | None = None
     paused_by: str | None = None
     next_run_at: Timestamp | None = Field(default=None, description="Null while it is paused or its process is off")
+    next_in_maintenance: bool = Field(default=False, description="The next tick falls into a window and starts nothing")
     upcoming: list[Timestamp] = Field(default=[], description="The next ticks, jitter and maintenance left out")
     last_tick_at: Timestamp | None = None
     last_outcome: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 from steptrail_common.contracts.definition import Definition, KeySet, MaintenanceWindow, Schedule
@@ -21,6 +21,13 @@ MAX_JITTER_SECONDS = 3600.0
 MAX_WINDOW_SECONDS = 31 * 86400.0
 MAX_KEY_QUERY_SECONDS = 60.0
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_CRON_FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day": "1 to 31, or L for the last one",
+    "month": "1 to 12, or JAN to DEC",
+    "weekday": "0 to 7, where both are Sunday, or SUN to SAT",
+}
 _LONG_TEXTS = frozenset({"description"})
 
 
@@ -156,17 +163,36 @@ def _check_window(window: MaintenanceWindow, place: Place, faults: Faults) -> No
 
 def _check_cron(cron: str, place: Place, faults: Faults) -> None:
     """Five fields that come true some day."""
+    if fault := _fault_of_cron(cron):
+        faults.add((*place, "cron"), f'is no schedule: {fault}; such as "0 6 * * 1-5"')
+
+
+def _fault_of_cron(cron: str) -> str | None:
+    """The parser says which field is wrong and not how; so each is tried alone, with every day around it."""
+    fields = cron.split()
+    if len(fields) != len(_CRON_FIELDS):
+        return f"it needs five fields, minute, hour, day, month and weekday, and has {len(fields)}"
+    for (name, allowed), field in zip(_CRON_FIELDS.items(), fields, strict=True):
+        if not _comes_true(" ".join(field if name == other else "*" for other in _CRON_FIELDS)):
+            return f"`{field}` is no {name} ({allowed})"
+    return None if _comes_true(cron) else "there is no such day"
+
+
+def _comes_true(cron: str) -> bool:
     try:
-        if len(cron.split()) != 5:
-            raise CronSimError("it needs five fields")
-        if next(CronSim(cron, _SOME_DAY), None) is None:
-            raise CronSimError("no day is like this")
-    except CronSimError as error:
-        faults.add((*place, "cron"), f'is no schedule ({error}); five fields such as "0 6 * * 1-5"')
+        return next(CronSim(cron, _SOME_DAY), None) is not None
+    except CronSimError:
+        return False
 
 
 def _check_timezone(timezone: str, place: Place, faults: Faults) -> None:
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        faults.add((*place, "timezone"), "is no time zone such as Europe/Berlin")
+        faults.add((*place, "timezone"), f"is no time zone; {_near_zone(timezone)}")
+
+
+def _near_zone(timezone: str) -> str:
+    """What was meant, if it is near; never the list of all six hundred."""
+    near = suggestion(timezone, sorted(available_timezones()))
+    return near if near.startswith("did you mean") else "write one such as Europe/Berlin"

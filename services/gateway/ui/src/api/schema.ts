@@ -3303,11 +3303,13 @@ export interface components {
             /**
              * Cron
              * @description When the window opens, five fields
+             * @example 0 3 * * 0
              */
             cron?: string | null;
             /**
              * Duration
              * @description With cron: how long it stays open
+             * @example 2h
              */
             duration?: string | null;
             /** From */
@@ -4817,11 +4819,13 @@ export interface components {
             /**
              * Cron
              * @description Minute, hour, day, month, weekday
+             * @example 0 6 * * 1-5
              */
             cron?: string | null;
             /**
              * Every
-             * @description Counted without regard to days and summer time
+             * @description At least 10s; counted without regard to days and summer time
+             * @example 15m
              */
             every?: string | null;
             /**
@@ -4834,6 +4838,7 @@ export interface components {
             /**
              * Jitter
              * @description Starts up to so much later, so that not all start at once
+             * @example 30s
              */
             jitter?: string | null;
             /**
@@ -4872,6 +4877,12 @@ export interface components {
             last_run_id?: string | null;
             /** Last Tick At */
             last_tick_at?: string | null;
+            /**
+             * Next In Maintenance
+             * @description The next tick falls into a window and starts nothing
+             * @default false
+             */
+            next_in_maintenance: boolean;
             /**
              * Next Run At
              * @description Null while it is paused or its process is off

@@ -110,6 +110,13 @@ export function keptFrom(run: Pick<RunView, "from_run"> | null, step: StepView):
   return looked ? null : (run?.from_run ?? null);
 }
 
+/** What keeps a step that could run: nobody has been asked yet. */
+export const HELD_UP: Readonly<Record<string, string>> = { no_worker: "no worker listens", waits_turn: "waits for its turn", waits_target: "waits for its target" };
+
+export function heldUp({ status, reason }: Pick<StepView, "status" | "reason">): boolean {
+  return status === "running" && (reason ?? "") in HELD_UP;
+}
+
 /** Whether something took longer than usual by its own history, or clearly longer while that is short. */
 export function tookLong(seconds: number | null | undefined, of: Pick<StepView, "expected_duration_seconds" | "slow_after_seconds">): boolean {
   return of.slow_after_seconds == null ? isSlow(seconds, of.expected_duration_seconds) : (seconds ?? 0) > of.slow_after_seconds;

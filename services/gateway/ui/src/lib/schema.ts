@@ -39,7 +39,7 @@ export function plain(root: Schema, schema: Schema): Schema {
     const real = anyOf?.filter((choice) => choice.type !== "null");
     const next = $ref ? root.$defs?.[$ref.split("/").at(-1) ?? ""] : real?.length === 1 ? real[0] : undefined;
     if (!next) return found;
-    const about = { description: found.description, default: found.default };
+    const about = { description: found.description, default: found.default, examples: found.examples };
     found = { ...next, ...Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined && value !== null)) };
   }
   return found;

@@ -137,9 +137,9 @@ def due_ticks(planned: Planned, now: datetime, *, still_running: bool) -> tuple[
     more = ahead.fire_at is not None and ahead.fire_at <= now
     on_time = now - last_fire <= MAX_LATE
     if more or not (on_time or planned.schedule.catch_up == "once"):
-        told = _missed(found)
+        told = _not_met(planned, found)
     else:
-        told = _missed(found[:-1])
+        told = _not_met(planned, found[:-1])
         told.append(_started(planned, found[-1], on_time, still_running))
     return told, replace(ahead, last_tick_at=found[-1], last_outcome=told[-1].outcome)
 
@@ -157,10 +157,16 @@ def pause_gap(planned: Planned, now: datetime) -> Tick | None:
     return Tick(found[0], found[-1], len(found), "skipped", "paused") if found else None
 
 
-def _missed(found: Sequence[datetime]) -> list[Tick]:
-    """Told day by day (UTC), so that whoever counts days does not have to guess."""
-    days = [list(ticks) for _, ticks in groupby(found, key=lambda tick: tick.astimezone(UTC).date())]
-    return [Tick(day[0], day[-1], len(day), "missed", "late", "nobody was there to start it in time") for day in days]
+def _not_met(planned: Planned, found: Sequence[datetime]) -> list[Tick]:
+    """Ticks that nobody was there for: missed, but for those in maintenance, which would have started nothing. Told day
+    by day (UTC), so that whoever counts days does not have to guess."""
+    told: list[Tick] = []
+    windows = [(tick, window_at(planned.windows, tick)) for tick in found]
+    for (_, window), alike in groupby(windows, key=lambda one: (one[0].astimezone(UTC).date(), one[1])):
+        ticks = [tick for tick, _ in alike]
+        span = ticks[0], ticks[-1], len(ticks)
+        told.append(Tick(*span, "missed", "late") if window is None else Tick(*span, *_maintenance(window)))
+    return told
 
 
 def missed_envelope(event: ScheduleMissed) -> CloudEvent:
@@ -169,12 +175,16 @@ def missed_envelope(event: ScheduleMissed) -> CloudEvent:
     return envelope(MISSED, event, source="orchestrator", identity=identity, at=event.at, subject=event.process_id)
 
 
+def _maintenance(window: MaintenanceWindow) -> tuple[Outcome, str, str | None]:
+    return "skipped", "maintenance", window.reason
+
+
 def _started(planned: Planned, at: datetime, on_time: bool, still_running: bool) -> Tick:
     window = window_at(planned.windows, at)
     if window is not None:
-        return Tick(at, at, 1, "skipped", "maintenance", window.reason)
+        return Tick(at, at, 1, *_maintenance(window))
     if still_running:
-        return Tick(at, at, 1, "skipped", "still_running", "the run before it was not over")
+        return Tick(at, at, 1, "skipped", "still_running")
     return Tick(at, at, 1, "started", None if on_time else "catch_up")
 
 
@@ -197,6 +207,7 @@ def schedule_view(planned: Planned, now: datetime) -> ScheduleView:
         paused_at=planned.paused_at,
         paused_by=planned.paused_by,
         next_run_at=planned.fire_at,
+        next_in_maintenance=planned.tick_at is not None and window_at(planned.windows, planned.tick_at) is not None,
         upcoming=planned.upcoming(now, UPCOMING),
         last_tick_at=planned.last_tick_at,
         last_outcome=planned.last_outcome,

@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from "react";
 import { Button } from "@/components/Button";
+import { Fold } from "@/components/Fold";
 import { Icon } from "@/components/Icon";
 import { freeId, idOf, isRecord, type Path } from "@/lib/draft";
 import { labelOf, type Schema } from "@/lib/schema";
@@ -31,7 +32,7 @@ export function NamedField({ label, name, hint, error, item, value, path, first 
       <legend>{label}</legend>
       {hint && <p className={styles.about}>{hint}</p>}
       {Object.entries(value).map(([key, entry]) => (
-        <details key={key} className={styles.entry} open={key === added || undefined}>
+        <Fold key={key} className={styles.entry} open={key === added}>
           <summary>
             <code>{key}</code> <span>{summaryOf(entry)}</span>
           </summary>
@@ -42,7 +43,7 @@ export function NamedField({ label, name, hint, error, item, value, path, first 
               <Icon name="trash" size={14} /> Remove {key}
             </Button>
           </div>
-        </details>
+        </Fold>
       ))}
       {error && (
         <p className={styles.error} role="alert">

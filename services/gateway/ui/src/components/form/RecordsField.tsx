@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { Button } from "@/components/Button";
+import { Fold } from "@/components/Fold";
 import { Icon } from "@/components/Icon";
 import { isRecord, type Path } from "@/lib/draft";
 import { labelOf, type Schema } from "@/lib/schema";
@@ -17,7 +18,7 @@ export function RecordsField({ label, name, hint, error, item, value, path, ...r
       <legend>{label}</legend>
       {hint && <p className={styles.about}>{hint}</p>}
       {value.map((entry, index) => (
-        <details key={index} className={styles.entry} open={isRecord(entry) && Object.keys(entry).length === 0 ? true : undefined}>
+        <Fold key={index} className={styles.entry} open={isRecord(entry) && Object.keys(entry).length === 0}>
           <summary>
             <span>{summaryOf(entry) || `New ${one}`}</span>
           </summary>
@@ -27,7 +28,7 @@ export function RecordsField({ label, name, hint, error, item, value, path, ...r
               <Icon name="trash" size={14} /> Remove this {one}
             </Button>
           </div>
-        </details>
+        </Fold>
       ))}
       {error && (
         <p className={styles.error} role="alert">

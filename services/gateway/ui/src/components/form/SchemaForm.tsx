@@ -3,6 +3,7 @@ import { CheckField } from "@/components/CheckField";
 import { Coded } from "@/components/Coded";
 import { CronWords } from "@/components/CronWords";
 import { SelectField, TextField } from "@/components/Field";
+import { Fold } from "@/components/Fold";
 import { TextArea } from "@/components/TextArea";
 import { isRecord, type Path } from "@/lib/draft";
 import { fieldKind, itemOf, labelOf, plain, type Schema, typedNumber } from "@/lib/schema";
@@ -106,7 +107,7 @@ type GroupProps = { root: Schema; name: string; found: Schema; current: unknown;
 function Group({ root, name, found, current, own, onChange, errors, names, error }: GroupProps) {
   const set = isRecord(current) && Object.keys(current).length > 0;
   return (
-    <details className={styles.group} open={set || error !== null || undefined}>
+    <Fold className={styles.group} open={set || error !== null}>
       <summary>
         {labelOf(name)} <span className={styles.optional}>{set ? "set" : "not set"}</span>
       </summary>
@@ -117,7 +118,7 @@ function Group({ root, name, found, current, own, onChange, errors, names, error
       )}
       {error && <p className={styles.error}>{error}</p>}
       <SchemaForm root={root} schema={found} value={isRecord(current) ? current : {}} path={own} onChange={onChange} errors={errors} names={names} />
-    </details>
+    </Fold>
   );
 }
 

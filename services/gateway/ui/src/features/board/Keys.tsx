@@ -26,7 +26,7 @@ export function Keys({ board, search, onChange }: Props) {
   const step = (board.steps ?? []).find((one) => one.step_id === search.step);
   const columns: Column<BoardKey>[] = [
     { title: "Key", cell: (row) => <KeyName row={row} /> },
-    { title: "Waits at", look: "fill", cell: (row) => (row.step_id ? <Named name={row.step_name} about={<>here since <Ago at={row.here_since} /></>} /> : <span className={styles.quiet}>passed every counted step</span>) },
+    { title: "Waits at", look: "fill", cell: (row) => (row.step_id ? <Named name={row.step_name} about={<>here for <Stood since={row.here_since} /></>} /> : <span className={styles.quiet}>passed every counted step</span>) },
     { title: "Open for", look: "end", cell: ({ since_at }) => (since_at ? <Stood since={since_at} /> : "–") },
     { title: "Last run", cell: (row) => (row.run_id ? <Named name={<StatusBadge status={row.run_status} />} about={row.run_at && <Ago at={row.run_at} />} /> : <span className={styles.quiet}>never checked</span>) },
   ];

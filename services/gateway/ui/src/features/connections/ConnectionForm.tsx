@@ -3,6 +3,7 @@ import { flushSync } from "react-dom";
 import type { Connection, ConnectionWrite } from "@/api/types";
 import { Button } from "@/components/Button";
 import { TextField } from "@/components/Field";
+import { Fold } from "@/components/Fold";
 import { SchemaForm } from "@/components/form/SchemaForm";
 import { LeaveGuard } from "@/components/LeaveGuard";
 import { SecretField } from "@/components/SecretField";
@@ -82,10 +83,10 @@ export function ConnectionForm({ root, kind, schema, connection, onSave, onDirty
         <h2>Target</h2>
         <SchemaForm {...form} without={[...unused, ...rare]} />
         {rare.length > 0 && (
-          <details className={styles.rare} open={rare.some((name) => draft.settings[name] !== undefined || errors[name]) || undefined}>
+          <Fold className={styles.rare} open={rare.some((name) => draft.settings[name] !== undefined || Boolean(errors[name]))}>
             <summary>More settings</summary>
             <SchemaForm {...form} only={rare} />
-          </details>
+          </Fold>
         )}
       </div>
       {secrets.length > 0 && (

@@ -17,13 +17,16 @@ const SECTIONS: readonly (readonly [string, readonly string[]])[] = [
 ];
 const KNOWN = ["version", "process", "name", "steps", "description", "owner", "category", "tags", "active", ...SECTIONS.flatMap(([, names]) => names)];
 
+/** Offered where a schema knows only that it is a text. */
+const NAMES = { timezone: ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone.includes("/"))] };
+
 /** What holds for the whole process. */
 export function ProcessForm() {
   const { draft, schema, edit, errors, isNew } = useEditor();
   const { value } = draft;
   const change = (path: readonly (string | number)[], next: unknown) => edit(setIn(path, next), path.join("."));
   const onRename = useRename();
-  const shared = { root: schema, schema, value, path: [], onChange: change, onRename, errors };
+  const shared = { root: schema, schema, value, path: [], onChange: change, onRename, errors, names: NAMES };
   const others = Object.keys(schema.properties ?? {}).filter((name) => !KNOWN.includes(name));
   return (
     <Card aria-label="Process" className={styles.process}>

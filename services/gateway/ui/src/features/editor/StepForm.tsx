@@ -1,5 +1,6 @@
 import { Button } from "@/components/Button";
 import { SelectField, TextField } from "@/components/Field";
+import { Fold } from "@/components/Fold";
 import { NamedField } from "@/components/form/NamedField";
 import { NameField } from "@/components/form/NameField";
 import { SchemaForm } from "@/components/form/SchemaForm";
@@ -56,10 +57,10 @@ export function StepForm({ step, index }: { step: Step; index: number }) {
       {mayTry && <TryPanel step={step} index={index} />}
       <AssertionsField subjects={subjects} value={Array.isArray(step.assert) ? step.assert : []} path={[...path, "assert"]} edit={edit} errors={errors} />
       <NamedField label="Capture" name="captures" hint="Values of the answer that later steps may use." error={errors[`${place}.capture`] ?? null} root={schema} item={captureSchema(schema, stepSchema, kind)} value={isRecord(step.capture) ? step.capture : {}} path={[...path, "capture"]} onChange={change} onRename={rename} errors={errors} names={{}} />
-      <details className={styles.more} open={OFTEN.some((name) => step[name] !== undefined) || undefined}>
+      <Fold className={styles.more} open={OFTEN.some((name) => step[name] !== undefined)}>
         <summary>When and what if</summary>
         <SchemaForm root={schema} schema={stepSchema} value={step} path={path} onChange={change} errors={errors} only={OFTEN} />
-      </details>
+      </Fold>
       <details className={styles.more}>
         <summary>More about this step</summary>
         <SchemaForm root={schema} schema={stepSchema} value={step} path={path} onChange={change} errors={errors} names={names} without={[...OWN_PLACE, ...OFTEN]} />

@@ -1,4 +1,5 @@
 import { SelectField, TextField } from "@/components/Field";
+import { Fold } from "@/components/Fold";
 import { TextArea } from "@/components/TextArea";
 import { type MailDraft, recipientsFault, SECURITIES, type Security, withSecurity } from "@/lib/notifications";
 import styles from "./Notifications.module.css";
@@ -58,7 +59,7 @@ export function MailFields({ draft, onChange, secret, secretSet, onSecret, error
               maxLength={500}
             />
           </div>
-          <details className={styles.more} open={errors["email.ca_certificate"] !== undefined || undefined}>
+          <Fold className={styles.more} open={errors["email.ca_certificate"] !== undefined}>
             <summary>Certificate of its own authority{draft.authority && " (set)"}</summary>
             <TextArea
               label="Authority (PEM)"
@@ -72,7 +73,7 @@ export function MailFields({ draft, onChange, secret, secretSet, onSecret, error
               onChange={set("authority")}
               spellCheck={false}
             />
-          </details>
+          </Fold>
         </>
       )}
     </>

@@ -2,6 +2,7 @@ import clsx from "clsx";
 import type { AssertionOutcome, StepView } from "@/api/types";
 import { Box } from "@/components/Page";
 import { Ago, Clock } from "@/components/Time";
+import { heldUp } from "@/lib/chain";
 import { formatDuration } from "@/lib/format";
 import { failureWord, isOpenStep, tone, word } from "@/lib/status";
 import { addedWords, inUnit, showExpectation, showValue } from "@/lib/value";
@@ -97,14 +98,11 @@ function Message({ step }: { step: StepView }) {
   );
 }
 
-/** Reasons of a step that could run and has not begun. */
-const KEPT = new Set(["no_worker", "waits_turn", "waits_target"]);
-
 function whyNothing(step: StepView): string {
   if (step.status === "skipped") return `Skipped: ${step.reason ?? "an earlier step ended the chain"}.`;
   if (step.status === "cancelled") return "The run was cancelled before this step was done.";
   if (step.status === "pending") return "This step has not started yet.";
-  if (isOpenStep(step.status) && KEPT.has(step.reason ?? "") && step.message) return `Not asked yet: ${step.message}.`;
+  if (heldUp(step) && step.message) return `Not asked yet: ${step.message}.`;
   if (isOpenStep(step.status)) return "Looking… the comparison appears as soon as the answer is there.";
   if (step.status === "success") return "This step has no assertions of its own: it passed because nothing went wrong.";
   return "Nothing could be compared.";

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { About } from "@/components/About";
 import { Ago, Elapsed } from "@/components/Time";
 import { triggerWords } from "@/components/Trigger";
-import { isQuick, tookLong } from "@/lib/chain";
+import { heldUp, isQuick, tookLong } from "@/lib/chain";
 import { formatDuration, plural, readDuration } from "@/lib/format";
 import { isOpenRun, isTrouble } from "@/lib/status";
 import styles from "./RunFacts.module.css";
@@ -52,7 +52,7 @@ function timeFacts({ run }: Shown): Fact[] {
     return [
       ["Started", <>{<Ago at={run.queued_at} />} by {by}</>],
       ["Steps", `${run.steps_done} of ${run.steps_planned}`],
-      ["Elapsed", <><Elapsed since={run.started_at ?? run.queued_at} /> <span className={styles.usual}><UsualSoFar of={run} left /></span></>],
+      ["Elapsed", <><Elapsed since={run.started_at ?? run.queued_at} /> <span className={styles.usual}><UsualSoFar of={run} left={!run.steps.some(heldUp)} /></span></>],
     ];
   }
   return [

@@ -63,7 +63,9 @@ function KeyOf({ shown }: { shown: Shown }) {
   );
 }
 
-function firstSentence({ steps, definition }: Shown): string {
+function firstSentence({ steps, definition, unread }: Shown): string {
+  if (unread === "failed") return "Its last run cannot be read now.";
+  if (unread === "loading") return "Reading its last run…";
   if (definition && definition.active === false) return "This process is not active.";
   return `Not checked yet. ${steps.length === 1 ? "One step is" : `${steps.length} steps are`} planned.`;
 }

@@ -73,8 +73,7 @@ function Line({ schedule }: { schedule: ScheduleState }) {
   );
 }
 
-function Next({ schedule: { state, next_run_at, paused_at, paused_by, upcoming } }: { schedule: ScheduleState }) {
-  const { zone } = usePreferences();
+function Next({ schedule: { state, next_run_at, next_in_maintenance, paused_at, paused_by } }: { schedule: ScheduleState }) {
   if (state === "paused") {
     return (
       <div className={styles.next}>
@@ -91,11 +90,16 @@ function Next({ schedule: { state, next_run_at, paused_at, paused_by, upcoming }
   }
   if (state === "process_off" || !next_run_at) return <div className={styles.next}>the process is not active</div>;
   return (
-    <div className={styles.next} title={(upcoming ?? []).map((at) => formatExact(at, zone)).join("\n")}>
+    <div className={styles.next}>
       next <Ago at={next_run_at} due />
       <small>
         <Exact at={next_run_at} />
       </small>
+      {next_in_maintenance && (
+        <Sign tone="warn" icon="pause">
+          maintenance: starts nothing
+        </Sign>
+      )}
     </div>
   );
 }

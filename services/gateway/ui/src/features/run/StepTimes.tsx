@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import type { StepView } from "@/api/types";
 import { About } from "@/components/About";
 import { Ago, Countdown, Elapsed } from "@/components/Time";
-import { isQuick, tookLong } from "@/lib/chain";
+import { HELD_UP, isQuick, tookLong } from "@/lib/chain";
 import { serverNow } from "@/lib/clock";
 import { formatDuration, formatSpan, formatWritten } from "@/lib/format";
 import { failureWord, word } from "@/lib/status";
@@ -25,16 +25,13 @@ export function StepTimes({ step, runOpen, planned, inline = false }: Props) {
 
 type Times = { main: ReactNode; below: ReactNode; loud?: boolean };
 
-/** What keeps a step that could run. */
-const RUNNING_BELOW: Record<string, string> = { no_worker: "no worker listens", waits_turn: "waits for its turn", waits_target: "waits for its target" };
-
 function timesOf(step: StepView, runOpen: boolean, planned: boolean): Times {
   const usual = step.expected_duration_seconds ? <About seconds={step.expected_duration_seconds} /> : null;
   switch (step.status) {
     case "pending":
       return { main: planned || !runOpen ? null : "queued", below: plannedBelow(step, usual) };
     case "running":
-      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: RUNNING_BELOW[step.reason ?? ""] ?? <UsualSoFar of={step} />, loud: true };
+      return { main: step.started_at ? <Elapsed since={step.started_at} /> : "running", below: HELD_UP[step.reason ?? ""] ?? <UsualSoFar of={step} />, loud: true };
     case "retrying":
       return { main: step.next_attempt_at ? <>retry in <Countdown to={step.next_attempt_at} /></> : "retrying", below: failureWord(step.failure_class) ?? usual, loud: true };
     case "waiting":

@@ -41,14 +41,32 @@ const COLUMNS: Column<Tick>[] = [
   },
 ];
 
-/** What became of the ticks of a schedule: read when it is opened. */
+/** The ticks of a schedule, those to come and what became of the others: read when it is opened. */
 export function Ticks({ schedule }: { schedule: ScheduleState }) {
   const [open, setOpen] = useState(false);
   return (
     <details className={styles.ticks} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>What became of its ticks</summary>
+      <summary>Next and past ticks</summary>
+      {open && <Ahead moments={schedule.upcoming ?? []} />}
       {open && <List scheduleId={schedule.schedule_id} />}
     </details>
+  );
+}
+
+/** When it is due next: the words of a rhythm leave open what summer time and two kinds of days make of it. */
+function Ahead({ moments }: { moments: readonly string[] }) {
+  if (moments.length === 0) return null;
+  return (
+    <div className={styles.ahead}>
+      <span>Due next</span>
+      <ul aria-label="Due next">
+        {moments.map((at) => (
+          <li key={at}>
+            <Exact at={at} />
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

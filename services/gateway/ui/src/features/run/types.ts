@@ -8,6 +8,8 @@ export type Shown = {
   processId: string;
   name: string;
   run: RunView | null;
+  /** Why there is no run to show although there may be one; null when it is known that there is none. */
+  unread: "loading" | "failed" | null;
   definition: Definition | null;
   steps: readonly StepView[];
   step: StepView | null;

@@ -26,6 +26,7 @@ export function useShown({ processId, runId, stepId }: Binding) {
     processId,
     name: data?.process_name ?? process.data?.name ?? processId,
     run: data,
+    unread: data ? null : latest.isError || run.isError ? "failed" : latest.isPending || shownId !== null ? "loading" : null,
     definition,
     steps,
     step: steps.find((step) => step.step_id === chosen) ?? null,
