@@ -208,6 +208,13 @@ MUTANTS = (
         (f"{_SLOTS_TESTS}::test_a_target_that_hangs_keeps_no_other_waiting",),
     ),
     Mutant(
+        "a crowd of one process keeps no other away from a target they share",
+        _SLOTS,
+        "key=lambda one: (self._held_by[str(one.key[1]), one.process], one.number)",
+        "key=lambda one: one.number",
+        (f"{_SLOTS_TESTS}::test_processes_take_turns_at_a_target_they_share",),
+    ),
+    Mutant(
         "a worker whose checks all wait for one target looks further in its queue",
         "libs/checks/src/steptrail_checks/reach.py",
         "        elif self._slots.stalled(kind) and ",

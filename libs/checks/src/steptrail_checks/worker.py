@@ -239,7 +239,7 @@ class WorkerLoop:
                 telemetry.ANSWERED_AGAIN.inc()
                 log.info("request.answered_again")
             else:
-                async with self._slots.slot(request.check.work, request_target(request)):
+                async with self._slots.slot(request.check.work, request_target(request), request.process_id):
                     result = await self._checked(request, received)
                 answer = Answer.of(result)
                 self._told.add(request.token)  # it lasts no longer: its answer says so

@@ -105,6 +105,30 @@ async def test_a_slot_goes_to_who_waited_longest_and_may_have_it() -> None:
         assert held == {"a": 1, "b": 1}
 
 
+@pytest.mark.req("FR-015", "NFR-008")
+async def test_processes_take_turns_at_a_target_they_share() -> None:
+    """A crowd of one keeps no other away: who holds fewer is next, and among equals who waited longest."""
+    made, order = slots(4), []
+    end: asyncio.Queue[None] = asyncio.Queue()
+
+    async def check(process: str) -> None:
+        async with made.slot(KIND, "a", process):
+            order.append(process)
+            await end.get()
+
+    asked = ["crowd"] * 6 + ["other"] * 2 + ["third"]
+    tasks = []
+    for process in asked:
+        tasks.append(asyncio.create_task(check(process)))
+        await asyncio.sleep(0)
+    assert order == ["crowd", "crowd"]
+    for _ in asked:
+        end.put_nowait(None)
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*tasks)
+    assert order == ["crowd", "crowd", "other", "crowd", "other", "crowd", "third", "crowd", "crowd"]
+
+
 async def test_who_gives_up_at_the_moment_of_its_turn_gives_it_back() -> None:
     """Granted and cancelled before it could run."""
     made = slots(1)
@@ -180,6 +204,28 @@ async def test_a_target_that_hangs_keeps_no_other_waiting(tmp_path: Path, make_b
     assert Counter(result.token for result in desk.results).most_common(1)[0][1] == 1
     assert all(result.ok for result in desk.results)
     assert hosts.most["slow"] == SLOTS // 2
+
+
+@pytest.mark.req("FR-015", "NFR-008")
+async def test_a_crowd_of_one_process_keeps_no_other_away_from_their_target(tmp_path: Path, make_bus: MakeBus) -> None:
+    """Forty of its checks wait in the worker; the one of another process goes next."""
+    began: list[str] = []
+
+    async def check(context: CheckContext) -> Observation:
+        began.append(context.request.process_id)
+        await asyncio.sleep(0.05)
+        return seen()
+
+    async with worker(check, tmp_path, concurrency=SLOTS, make_bus=make_bus) as desk:
+        for number in range(40):
+            await desk.send(asking("shop", number).model_copy(update={"process_id": "crowd"}))
+        await until(lambda: len(desk.results) > 0)
+        before = len(began)
+        await desk.send(asking("shop", 40).model_copy(update={"process_id": "other"}))
+        await until(lambda: len(desk.results) == 41, seconds=30)
+    assert began.count("crowd") == 40
+    # The worker looks further in its queue three times in a second, and what has begun ends first.
+    assert began.index("other") - before < 20
 
 
 @pytest.mark.req("FR-007", "NFR-008")
