@@ -6,8 +6,10 @@ targets that cannot be reached.
 """
 
 import asyncio
+import math
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
@@ -32,7 +34,7 @@ from steptrail_checks.shared_places import RENEW_SECONDS
 from steptrail_checks.values import spoken_seconds
 
 PATIENCE_SECONDS = 10.0
-"""How long an attempt waits for its turn, at most; its own time does not run meanwhile."""
+"""How long an attempt waits for the rate, at most, and a person for a place; its own time does not run meanwhile."""
 OFF = "off"
 _SHORTEST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.25
@@ -92,20 +94,21 @@ class Politeness:
 
     @asynccontextmanager
     async def turn(self, target: str | None, *, insist: bool = False) -> AsyncIterator[None]:
-        """The check of a target goes inside; it waits here for its turn. `insist`: also of one that is left alone,
-        since a person asks. Raises `CheckFailed`: `rate_limited` when the turn does not come, and the last failure
-        of a target that is left alone."""
+        """The check of a target goes inside; it waits here for its turn: for others to end as long as they last, for
+        the rate for a while. `insist`: a person asks, who waits for a while only, and also asks a target that is left
+        alone. Raises `CheckFailed`: `rate_limited` when the turn does not come, and the last failure of a target that
+        is left alone."""
         if target is None:
             yield
             return
-        end = self._monotonic() + PATIENCE_SECONDS
+        end = self._monotonic() + PATIENCE_SECONDS if insist else math.inf
         gate = self._gates.setdefault(target, _Gate(asyncio.Semaphore(self.concurrency)))
         gate.users += 1
         try:
             await self._own_place(gate.slots, target, end)
             try:
                 async with self._places.place(target, end) if self._counts.shared else nullcontext():
-                    await self._rate.take(target, end)
+                    await self._rate.take(target, self._monotonic() + PATIENCE_SECONDS)
                     async with await self._breaker.watching(target, insist=insist):
                         token = _prepaid.set({target})
                         try:
@@ -128,6 +131,17 @@ class Politeness:
             return
         await self._rate.take(target, end)
 
+    def waits(self, target: str | None) -> str | None:
+        """What to tell of a check of this target that has a slot and has not begun: other workers hold all places."""
+        return (
+            f"waits for other checks of {target}: {self.concurrency} under way" if self._places.waited(target) else None
+        )
+
+    @property
+    def someone_waits(self) -> bool:
+        """Whether a check waits here for those of other workers."""
+        return self._places.waited()
+
     async def close(self) -> None:
         """Give back the store."""
         await self._counts.close()
@@ -137,7 +151,7 @@ class Politeness:
             await slots.acquire()
             return
         try:
-            async with asyncio.timeout(max(end - self._monotonic(), 0)):
+            async with asyncio.timeout(None if end == math.inf else max(end - self._monotonic(), 0)):
                 await slots.acquire()
         except TimeoutError:
             raise _busy(target, self.concurrency) from None
@@ -157,19 +171,25 @@ class _SharedPlaces:
         self._counts = counts
         self._limit = limit
         self._monotonic = monotonic
+        self._waiting: Counter[str] = Counter()
+
+    def waited(self, target: str | None = None) -> bool:
+        """Whether a check of this target waits for a place, or of any."""
+        return any(self._waiting.values()) if target is None else self._waiting[target] > 0
 
     @asynccontextmanager
     async def place(self, target: str, end: float) -> AsyncIterator[None]:
         """The check goes inside. Raises `CheckFailed` (`target_busy`) when there is no place before `end`."""
         holder = uuid4().hex
-        pause = _SHORTEST_PAUSE_SECONDS
-        while (
-            taken := await self._counts.ask_places(lambda places: places.take(target, holder, self._limit))
-        ) is False:
-            if self._monotonic() + pause > end:
-                raise _busy(target, self._limit)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        taken = await self._taken(target, holder)
+        if taken is False:
+            self._waiting[target] += 1
+            try:
+                taken = await self._waited_for(target, holder, end)
+            finally:
+                self._waiting[target] -= 1
+                if not self._waiting[target]:
+                    del self._waiting[target]
         if taken is None:
             yield
             return
@@ -179,6 +199,19 @@ class _SharedPlaces:
         finally:
             renewing.cancel()
             await self._counts.ask_places(lambda places: places.give_back(target, holder))
+
+    async def _taken(self, target: str, holder: str) -> bool | None:
+        """None while the store is away."""
+        return await self._counts.ask_places(lambda places: places.take(target, holder, self._limit))
+
+    async def _waited_for(self, target: str, holder: str, end: float) -> bool | None:
+        pause = _SHORTEST_PAUSE_SECONDS
+        while (taken := await self._taken(target, holder)) is False:
+            if self._monotonic() + pause > end:
+                raise _busy(target, self._limit)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        return taken
 
     async def _renew(self, target: str, holder: str) -> None:
         while True:

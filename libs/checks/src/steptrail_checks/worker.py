@@ -158,7 +158,7 @@ class WorkerLoop:
 
     def _waiting_long(self) -> list[StepRequest]:
         """What waits for a slow target and nobody was told of."""
-        if not any(self._slots.stalled(kind) for kind in self._limits):
+        if not (self._politeness.someone_waits or any(self._slots.stalled(kind) for kind in self._limits)):
             return []
         return [item for token, item in self._running.items() if token not in self._told_waiting and self._waits(item)]
 
@@ -199,7 +199,8 @@ class WorkerLoop:
             return "" if request.token in self._told_waiting else None
         if time.monotonic() - self._received[request.token] < WAITS_TOLD_SECONDS:
             return None
-        return self._slots.waits(request.check.work, request_target(request))
+        target = request_target(request)
+        return self._slots.waits(request.check.work, target) or self._politeness.waits(target)
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
         received = time.monotonic()

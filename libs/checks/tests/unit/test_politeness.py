@@ -251,6 +251,34 @@ async def test_workers_that_share_a_store_share_the_places(kind: str, request: p
         await worker.close()
 
 
+@pytest.mark.req("NFR-008", "FR-007")
+@pytest.mark.parametrize("kind", ["redis", "mongodb"])
+async def test_a_check_waits_for_those_of_other_workers_as_long_as_they_last(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for those of its own worker: a slow target with a crowd before it is no fault of the one that waits."""
+    monkeypatch.setattr(politeness, "PATIENCE_SECONDS", 0.1)
+    target, (first, second) = _with_store(kind, request, count=2, concurrency=1)
+    ended = False
+
+    async def wait() -> None:
+        async with second.turn(target):
+            assert ended
+
+    async with first.turn(target):
+        assert not second.someone_waits
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0.5)
+        assert second.someone_waits
+        assert second.waits(target) == f"waits for other checks of {target}: 1 under way"
+        assert second.waits("another:443") is None
+        ended = True
+    await asyncio.wait_for(waiting, 10)
+    assert not second.someone_waits
+    for worker in (first, second):
+        await worker.close()
+
+
 @pytest.mark.req("NFR-008")
 @pytest.mark.parametrize("kind", ["redis", "mongodb"])
 async def test_the_places_of_a_worker_that_died_are_free_after_their_lease(
@@ -279,7 +307,7 @@ async def test_the_places_of_a_worker_that_died_are_free_after_their_lease(
         await asyncio.sleep(1.2)
         monkeypatch.setattr(politeness, "PATIENCE_SECONDS", 0.3)
         with pytest.raises(CheckFailed, match=r"2 checks of shared-.* are under way") as held:
-            async with other.turn(target):
+            async with other.turn(target, insist=True):
                 pytest.fail("the place of the long check was given away")
     assert (held.value.reason, held.value.ours) == ("target_busy", True)
     holding.set()
