@@ -152,9 +152,19 @@ MUTANTS = (
         ("services/crawler/tests/contract/test_web_crawl.py::test_robots_txt_is_obeyed_and_the_refusal_explained",),
     ),
     Mutant(
+        "a check waits for those of other workers as long as they last",
+        "libs/checks/src/steptrail_checks/politeness.py",
+        "PATIENCE_SECONDS if insist else math.inf\n",
+        "PATIENCE_SECONDS\n",
+        (
+            "libs/checks/tests/unit/test_politeness.py"
+            "::test_a_check_waits_for_those_of_other_workers_as_long_as_they_last",
+        ),
+    ),
+    Mutant(
         "a target is asked no more often than its rate",
         "libs/checks/src/steptrail_checks/politeness.py",
-        "                    await self._rate.take(target, end)\n",
+        "                    await self._rate.take(target, self._monotonic() + PATIENCE_SECONDS)\n",
         "",
         ("libs/checks/tests/unit/test_politeness.py::test_a_target_is_asked_no_more_often_than_its_rate",),
     ),
