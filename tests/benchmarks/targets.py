@@ -40,8 +40,8 @@ TARGETS = (
     Target("P1 orchestrator and worker beside DBOS", _ratio("core", "dbos"), 5),
     Target("P1 99 of 100 gaps, of Celery's", _ratio("core", "celery", "gap_p99_ms"), 0.6, most=True),
     Target("P2 the whole product beside Celery", _ratio("distributed", "celery"), 1.5),
-    Target("P3 the gap of a run alone, of the floor's", _plain("alone", "of_floor"), 1.5, most=True),
-    Target("P3 of a bare loop's that writes the same rows", _plain("alone", "of_promise"), 1.5, most=True),
+    Target("P3 the gap of a run alone, of the loop of the same promise", _plain("alone", "of_promise"), 1.5, most=True),
+    Target("P3 as it was first set, of the floor's", _plain("alone", "of_floor"), 1.5, most=True),
     Target(
         "P4 ten thousand queued runs, of the pace of a hundred",
         _ratio("core", "core", "queued_steps_per_second", "steps_per_second"),

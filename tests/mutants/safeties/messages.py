@@ -166,10 +166,17 @@ MUTANTS = (
         ("libs/common/tests/contract/test_bus_rabbitmq.py::test_what_was_handled_at_the_end_comes_to_nobody_else",),
     ),
     Mutant(
-        "a worker acknowledges after its result was confirmed",
+        "a worker acknowledges after its results were confirmed",
         "libs/checks/src/steptrail_checks/results.py",
         "        await ready.confirmed\n",
         "",
+        (f"{_WORKER_TESTS}::test_without_a_confirm_the_request_comes_again",),
+    ),
+    Mutant(
+        "a worker acknowledges after a result alone was confirmed",
+        "libs/checks/src/steptrail_checks/results.py",
+        "            await self._confirmed(_message([(answer, headers)]))\n",
+        "            self._sent = asyncio.create_task(self._confirmed(_message([(answer, headers)])))\n",
         (f"{_WORKER_TESTS}::test_without_a_confirm_the_request_comes_again",),
     ),
     Mutant(

@@ -419,19 +419,27 @@ class Dead(Flaky):
     failures = 4
 
 
-async def test_without_a_confirm_the_request_comes_again(tmp_path: Path) -> None:
+@pytest.mark.req("NFR-006")
+@pytest.mark.parametrize("count_of", [1, 2], ids=["alone", "together"])
+async def test_without_a_confirm_the_request_comes_again(tmp_path: Path, count_of: int) -> None:
     """The request is not acknowledged, so the broker delivers it again, here or elsewhere; here its answer is known."""
-    calls = 0
+    calls, all_begun = 0, asyncio.Event()
 
     async def count(context: CheckContext) -> Observation:
         nonlocal calls
         calls += 1
+        if calls == count_of:
+            all_begun.set()
+        await all_begun.wait()
         return seen()
 
-    async with worker(count, tmp_path, bus=Dead(InProcessBroker())) as desk:
-        await desk.send(request())
-        await until(lambda: bool(desk.results), seconds=10)
-    assert (calls, len(desk.results)) == (1, 1)
+    bus = Dead(InProcessBroker())
+    bus.failures *= count_of
+    async with worker(count, tmp_path, bus=bus) as desk:
+        for number in range(count_of):
+            await desk.send(request(f"t{number}", run_id=f"run-{number}"))
+        await until(lambda: len(desk.results) == count_of, seconds=20)
+    assert calls == count_of
 
 
 async def test_evidence_that_cannot_be_stored_does_not_lose_the_result(tmp_path: Path) -> None:
