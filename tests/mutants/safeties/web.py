@@ -42,6 +42,13 @@ MUTANTS = (
         ("services/gateway/tests/unit/test_feed.py",),
     ),
     Mutant(
+        "the beginning of a run that comes late is fetched",
+        f"{_GATEWAY}/entrypoints/feed.py",
+        "        after = 0 if gap.after is None and self._heard_beginning(gap.run_id) else gap.after\n",
+        "        after = gap.after\n",
+        ("services/gateway/tests/unit/test_feed.py",),
+    ),
+    Mutant(
         "a watcher that does not read is left",
         f"{_GATEWAY}/entrypoints/hub.py",
         "        if len(self._pending) >= self._max_pending:\n",

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from steptrail_common.bus.port import Delivery, Message, Reject
@@ -100,6 +102,38 @@ async def test_missing_event_is_fetched_from_the_log() -> None:
         text = await stage.read_until('"seq":4')
     assert seqs(text) == [1, 2, 3, 4]
     assert stage.log.asked[-1].query == {"after": ["1"], "limit": ["200"]}
+
+
+def run_id_of(moment: datetime) -> str:
+    """A UUIDv7 of that moment, as the orchestrator makes them."""
+    return str(UUID(int=(int(moment.timestamp() * 1000) << 80) | 7 << 76 | 0x2 << 62))
+
+
+@pytest.mark.req("FR-009", "NFR-006")
+async def test_the_late_beginning_of_a_run_is_fetched_as_well() -> None:
+    """It began while we listened, so somebody watches it: what comes first is only late, as when a commit was told as
+    an error and its messages leave from the table seconds later."""
+    stage = Stage()
+    run_id = run_id_of(datetime.now(UTC))
+    missing = [event(seq, run_id).model_dump(mode="json") for seq in (1, 2, 3)]
+    stage.log.answer("GET", f"/runs/{run_id}/events", {"items": missing, "next_cursor": None})
+    async with mending(stage):
+        await stage.feed.on_deliveries([delivery(event(4, run_id))])
+        text = await stage.read_until('"seq":4')
+        await stage.feed.on_deliveries([delivery(event(1, run_id)), delivery(event(5, run_id))])
+        text += await stage.read_until('"seq":5')
+    assert seqs(text) == [1, 2, 3, 4, 5]
+    assert stage.log.asked[-1].query == {"after": ["0"], "limit": ["200"]}
+
+
+async def test_what_a_run_did_before_we_listened_is_not_fetched() -> None:
+    """Clients have read it already; after a restart thousands of runs may be under way."""
+    stage = Stage()
+    run_id = run_id_of(datetime.now(UTC) - timedelta(minutes=1))
+    async with mending(stage):
+        await stage.feed.on_deliveries([delivery(event(4, run_id))])
+        assert seqs(await stage.read_until('"seq":4')) == [4]
+    assert stage.log.asked == []
 
 
 async def test_gap_that_cannot_be_filled_becomes_a_reset() -> None:

@@ -1,9 +1,9 @@
 """CloudEvents 1.0 around every fact: structured JSON, `io.steptrail.<name>.v1`, routed by `<name>.<process_id>`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha1
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import Field, TypeAdapter
 
@@ -121,3 +121,12 @@ def routing_key(name: str, subject: str) -> str:
 def new_token() -> str:
     """A fencing token: random, never guessed."""
     return uuid4().hex
+
+
+def begun_at(run_id: str) -> datetime | None:
+    """When a run was begun, to the millisecond, as its id (a UUIDv7) says; None if it is another kind of id."""
+    try:
+        value = UUID(run_id)
+        return datetime.fromtimestamp((value.int >> 80) / 1000, UTC) if value.version == 7 else None
+    except (ValueError, OverflowError):  # not an id of ours, or one of the year 10000
+        return None

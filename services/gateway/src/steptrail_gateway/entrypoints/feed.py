@@ -7,6 +7,7 @@ they do not come by themselves; after a lost connection to the broker the log is
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from steptrail_common import telemetry
 from steptrail_common.bus.port import Delivery, Reject, Subscription
 from steptrail_common.clock import Clock
 from steptrail_common.contracts.catalog import ProcessDeleted, ProcessSaved
-from steptrail_common.contracts.events import CloudEvent, read_envelopes
+from steptrail_common.contracts.events import CloudEvent, begun_at, read_envelopes
 from steptrail_common.contracts.incidents import IncidentEvent
 from steptrail_common.contracts.model import Page
 from steptrail_common.contracts.orchestrator import RunEvent
@@ -40,6 +41,8 @@ POSITION_HEADER: Final = "position"
 """Of each event in the message, with commas between."""
 PATIENCE_SECONDS: Final = 0.3
 """How long an early event waits before the missing one is fetched."""
+CLOCKS_SECONDS: Final = 5.0
+"""By so much the clocks of the replicas may differ."""
 _PROCESS_EVENTS: Final[dict[str, type[ProcessSaved] | type[ProcessDeleted]]] = {
     "process.saved": ProcessSaved,
     "process.deleted": ProcessDeleted,
@@ -58,6 +61,7 @@ class Feed:
         self._facts: OrderedDict[str, None] = OrderedDict()
         self._highest: int | None = None
         self._behind = asyncio.Event()
+        self._listens_since = clock.now()
 
     def subscription(self, replica: str) -> Subscription:
         """Exclusive to this replica: every replica hears everything."""
@@ -126,10 +130,14 @@ class Feed:
                 await self._fill(gap)
 
     async def _fill(self, gap: Gap) -> None:
-        """Fetch the missing events of one run. Where that fails the clients are told to read again."""
-        if gap.after is not None:
+        """Fetch the missing events of one run. Where that fails the clients are told to read again.
+
+        What happened to a run before this replica listened is nothing that its clients wait for.
+        """
+        after = 0 if gap.after is None and self._heard_beginning(gap.run_id) else gap.after
+        if after is not None:
             try:
-                params = {"after": gap.after, "limit": PAGE}
+                params = {"after": after, "limit": PAGE}
                 answer = await self._log.request("GET", f"/runs/{segment(gap.run_id)}/events", params=params)
                 page = Page[RunEvent].model_validate_json(answer.content)
                 for event in page.items:
@@ -139,8 +147,13 @@ class Feed:
         now = self._clock.monotonic()
         if any(open_gap.run_id == gap.run_id for open_gap in self._order.gaps(now, PATIENCE_SECONDS)):
             await self._hub.publish(self._order.release(gap.run_id, now))
-            if gap.after is not None:
+            if after is not None:
                 self._hub.say(reset_frame("Some events of a run did not arrive."))
+
+    def _heard_beginning(self, run_id: str) -> bool:
+        """Whether a run began while we listened: then its first events are only late."""
+        began = begun_at(run_id)
+        return began is not None and began >= self._listens_since - timedelta(seconds=CLOCKS_SECONDS)
 
     async def _catch_up(self) -> None:
         """After a lost subscription: read the log from where we stood."""
