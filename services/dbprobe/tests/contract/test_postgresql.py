@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from steptrail_common.contracts.model import FailureClass
+from steptrail_dbprobe.adapters import postgresql
 
 from ..conftest import PeakMemory
 
@@ -456,3 +457,24 @@ async def test_the_connection_is_read_only_and_named(probe: Any, shop: Any, tmp_
         timeout=4,
     )
     assert (await probe.rows(result))["rows"] == [["on", "steptrail", "on", "4s"]]
+
+
+async def test_a_session_ended_between_two_statements_is_a_lost_connection(
+    probe: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver then speaks of its own state, as if the server had broken the protocol."""
+    fetch = postgresql._fetch
+
+    async def after_the_end(database: Any, *rest: Any) -> Any:
+        admin = await shop.connect()
+        await admin.fetchval("select pg_terminate_backend($1)", database.get_server_pid())
+        await admin.close()
+        async with asyncio.timeout(5):
+            while not database.is_closed():  # noqa: ASYNC110 - the driver has no event for it
+                await asyncio.sleep(0.01)
+        return await fetch(database, *rest)
+
+    monkeypatch.setattr(postgresql, "_fetch", after_the_end)
+    result = await probe.ask(shop.account("reader"), "select 1 as one")
+    assert (result.failure_class, result.ours) == (FailureClass.CONNECT, False), result.message
+    assert "the server ended the session" in result.message

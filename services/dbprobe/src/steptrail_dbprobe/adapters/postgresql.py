@@ -156,6 +156,10 @@ class PostgresqlEngine:
         timings["connect"] = time.monotonic() - began - timings["dns"]
         try:
             yield database, await database.execute(_BEGIN) == _SAFE
+        except (pg.InterfaceError, pg.InternalClientError) as error:
+            if database.is_closed():  # between two statements; within one the driver says so itself
+                raise CheckFailed(FailureClass.CONNECT, "the server ended the session") from error
+            raise
         finally:
             await _closed(database)
 
