@@ -133,9 +133,9 @@ class Politeness:
 
     def waits(self, target: str | None) -> str | None:
         """What to tell of a check of this target that has a slot and has not begun: other workers hold all places."""
-        return (
-            f"waits for other checks of {target}: {self.concurrency} under way" if self._places.waited(target) else None
-        )
+        if target is None or not self._places.waited(target):
+            return None
+        return f"waits for other checks of {target}: {self.concurrency} under way"
 
     @property
     def someone_waits(self) -> bool:

@@ -272,6 +272,7 @@ async def test_a_check_waits_for_those_of_other_workers_as_long_as_they_last(
         assert second.someone_waits
         assert second.waits(target) == f"waits for other checks of {target}: 1 under way"
         assert second.waits("another:443") is None
+        assert second.waits(None) is None
         ended = True
     await asyncio.wait_for(waiting, 10)
     assert not second.someone_waits
